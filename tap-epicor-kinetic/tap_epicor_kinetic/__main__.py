@@ -1,0 +1,5 @@
+"""`python -m tap_epicor_kinetic`."""
+
+from .cli import main
+
+main()

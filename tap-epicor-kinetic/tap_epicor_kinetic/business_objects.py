@@ -1,0 +1,84 @@
+"""Facts about Epicor's business objects: which set a stream reads and what marks a row closed.
+
+Declared once; columns stand nowhere, they come from `$metadata`. Streams run in this order:
+masters first, so that every document finds what it refers to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ClosedRule:
+    """A Boolean column; the row is closed where it equals `closed_value` (null counts as open)."""
+
+    column: str
+    closed_value: bool = True
+
+
+@dataclass(frozen=True)
+class BusinessObject:
+    """One stream.
+
+    Attributes:
+        name: the stream's name.
+        service: the service, in Epicor's spelling (names are case sensitive).
+        entity_set: the set within it.
+        closed_when: the first of these columns that the tenant has marks closed rows.
+        is_master: masters are read whole whatever `start_date` says.
+        own_company: the set answers with all companies; keep the rows where this column is ours.
+        is_child: a child set of its service, whose `$filter` some tenants bind to the parent.
+    """
+
+    name: str
+    service: str
+    entity_set: str
+    closed_when: tuple[ClosedRule, ...] = ()
+    is_master: bool = False
+    own_company: str | None = None
+    is_child: bool = False
+
+
+def _flags(*names: str) -> tuple[ClosedRule, ...]:
+    """`Voided`, or `not Active` for a flag of the inverted sense."""
+    return tuple(parse_rule(name) for name in names)
+
+
+def parse_rule(text: str) -> ClosedRule:
+    """Read `Voided` or `not Active`."""
+    column = text.removeprefix("not ").strip()
+    return ClosedRule(column, closed_value=not text.startswith("not "))
+
+
+_MASTER = {"is_master": True}
+_CHILD = {"is_child": True}
+
+BUSINESS_OBJECTS = (
+    BusinessObject("companies", "Erp.BO.CompanySvc", "Companies", is_master=True,
+                   own_company="Company1"),
+    BusinessObject("gl_accounts", "Erp.BO.GLAccountSvc", "GLAccounts",
+                   _flags("Inactive", "not Active"), **_MASTER),
+    BusinessObject("gl_segments", "Erp.BO.COASvc", "COASegments", is_master=True, is_child=True),
+    BusinessObject("gl_segment_values", "Erp.BO.COASegValuesSvc", "COASegValues",
+                   _flags("Inactive", "not ActiveFlag"), **_MASTER),
+    BusinessObject("vendors", "Erp.BO.VendorSvc", "Vendors", _flags("Inactive"), **_MASTER),
+    BusinessObject("customers", "Erp.BO.CustomerSvc", "Customers", _flags("Inactive"), **_MASTER),
+    BusinessObject("parts", "Erp.BO.PartSvc", "Parts", _flags("Inactive", "InActive"), **_MASTER),
+    BusinessObject("projects", "Erp.BO.ProjectSvc", "Projects",
+                   _flags("Inactive", "not ActiveProject"), **_MASTER),
+    BusinessObject("part_warehouses", "Erp.BO.PartSvc", "PartWhses", **_CHILD),
+    BusinessObject("part_transactions", "Erp.BO.PartTranSvc", "PartTrans"),
+    BusinessObject("purchase_orders", "Erp.BO.POSvc", "POes", _flags("Voided", "VoidOrder")),
+    BusinessObject("purchase_order_lines", "Erp.BO.POSvc", "PODetails",
+                   _flags("Voided", "VoidLine"), **_CHILD),
+    BusinessObject("purchase_order_releases", "Erp.BO.POSvc", "PORels",
+                   _flags("Voided", "VoidRelease"), **_CHILD),
+    # Real tenants have no such flag on invoices: a cancelled invoice gets a correcting document.
+    BusinessObject("ap_invoices", "Erp.BO.APInvoiceSvc", "APInvoices", _flags("Voided")),
+    BusinessObject("ap_invoice_lines", "Erp.BO.APInvoiceSvc", "APInvDtls", **_CHILD),
+    BusinessObject("ap_payments", "Erp.BO.PaymentEntrySvc", "PaymentEntries", _flags("Voided")),
+    # Voided is a key column here and marks the reversing twin: payments net only with both rows.
+    BusinessObject("ap_payment_lines", "Erp.BO.PaymentEntrySvc", "APTrans", **_CHILD),
+    BusinessObject("gl_transactions", "Erp.BO.GLJrnDtlSvc", "GLJrnDtls"),
+)  # fmt: skip

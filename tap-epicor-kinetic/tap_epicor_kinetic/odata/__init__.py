@@ -1,0 +1,1 @@
+"""OData v4 and nothing else: metadata, literals, queries, payloads. Sends no request."""
