@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from .errors import SettingsError
 from .json_schema import DATE_TIME, INTEGER, TEXT
 
 if TYPE_CHECKING:
+    import logging
     from collections.abc import Iterable
 
 AUDIT_STREAM = "epicor_sync_runs"
@@ -79,12 +79,17 @@ class RunLog:
 
     def __init__(self, path: str | None) -> None:
         self._path = Path(path) if path else None
+
+    def prove_writable(self) -> None:
+        """Fail before anything is read rather than after."""
         if self._path:
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 self._path.open("a").close()
             except OSError as error:
-                raise SettingsError(f"`run_log_path` {path} cannot be written: {error}.") from error
+                raise SettingsError(
+                    f"`run_log_path` {self._path} cannot be written: {error}."
+                ) from error
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add lines; they reach the disk together."""

@@ -51,34 +51,33 @@ def parse_rule(text: str) -> ClosedRule:
     return ClosedRule(column, closed_value=not text.startswith("not "))
 
 
-_MASTER = {"is_master": True}
-_CHILD = {"is_child": True}
-
 BUSINESS_OBJECTS = (
     BusinessObject("companies", "Erp.BO.CompanySvc", "Companies", is_master=True,
                    own_company="Company1"),
     BusinessObject("gl_accounts", "Erp.BO.GLAccountSvc", "GLAccounts",
-                   _flags("Inactive", "not Active"), **_MASTER),
+                   _flags("Inactive", "not Active"), is_master=True),
     BusinessObject("gl_segments", "Erp.BO.COASvc", "COASegments", is_master=True, is_child=True),
     BusinessObject("gl_segment_values", "Erp.BO.COASegValuesSvc", "COASegValues",
-                   _flags("Inactive", "not ActiveFlag"), **_MASTER),
-    BusinessObject("vendors", "Erp.BO.VendorSvc", "Vendors", _flags("Inactive"), **_MASTER),
-    BusinessObject("customers", "Erp.BO.CustomerSvc", "Customers", _flags("Inactive"), **_MASTER),
-    BusinessObject("parts", "Erp.BO.PartSvc", "Parts", _flags("Inactive", "InActive"), **_MASTER),
+                   _flags("Inactive", "not ActiveFlag"), is_master=True),
+    BusinessObject("vendors", "Erp.BO.VendorSvc", "Vendors", _flags("Inactive"), is_master=True),
+    BusinessObject("customers", "Erp.BO.CustomerSvc", "Customers",
+                   _flags("Inactive"), is_master=True),
+    BusinessObject("parts", "Erp.BO.PartSvc", "Parts",
+                   _flags("Inactive", "InActive"), is_master=True),
     BusinessObject("projects", "Erp.BO.ProjectSvc", "Projects",
-                   _flags("Inactive", "not ActiveProject"), **_MASTER),
-    BusinessObject("part_warehouses", "Erp.BO.PartSvc", "PartWhses", **_CHILD),
+                   _flags("Inactive", "not ActiveProject"), is_master=True),
+    BusinessObject("part_warehouses", "Erp.BO.PartSvc", "PartWhses", is_child=True),
     BusinessObject("part_transactions", "Erp.BO.PartTranSvc", "PartTrans"),
     BusinessObject("purchase_orders", "Erp.BO.POSvc", "POes", _flags("Voided", "VoidOrder")),
     BusinessObject("purchase_order_lines", "Erp.BO.POSvc", "PODetails",
-                   _flags("Voided", "VoidLine"), **_CHILD),
+                   _flags("Voided", "VoidLine"), is_child=True),
     BusinessObject("purchase_order_releases", "Erp.BO.POSvc", "PORels",
-                   _flags("Voided", "VoidRelease"), **_CHILD),
+                   _flags("Voided", "VoidRelease"), is_child=True),
     # Real tenants have no such flag on invoices: a cancelled invoice gets a correcting document.
     BusinessObject("ap_invoices", "Erp.BO.APInvoiceSvc", "APInvoices", _flags("Voided")),
-    BusinessObject("ap_invoice_lines", "Erp.BO.APInvoiceSvc", "APInvDtls", **_CHILD),
+    BusinessObject("ap_invoice_lines", "Erp.BO.APInvoiceSvc", "APInvDtls", is_child=True),
     BusinessObject("ap_payments", "Erp.BO.PaymentEntrySvc", "PaymentEntries", _flags("Voided")),
     # Voided is a key column here and marks the reversing twin: payments net only with both rows.
-    BusinessObject("ap_payment_lines", "Erp.BO.PaymentEntrySvc", "APTrans", **_CHILD),
+    BusinessObject("ap_payment_lines", "Erp.BO.PaymentEntrySvc", "APTrans", is_child=True),
     BusinessObject("gl_transactions", "Erp.BO.GLJrnDtlSvc", "GLJrnDtls"),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Every setting of the tap, declared once: schema, `--about`, meltano.yml and docs come from here."""
+"""Every setting of the tap, declared once: schema, `--about`, meltano.yml and docs follow."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ SETTINGS = th.PropertiesList(
         "stream_options",
         th.ObjectType(additional_properties=STREAM_OPTION),
         title="Stream options",
-        description="Overrides by stream: service, entity_set, replication_key, closed_when, filter, page_size",
+        description="Overrides by stream; each is checked against $metadata at discovery",
     ),
     th.Property(
         "run_log_path",

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 from singer_sdk import Stream
-from singer_sdk.singerlib.messages import RecordMessage, SchemaMessage
 from singer_sdk.singerlib import Metadata
+from singer_sdk.singerlib.messages import RecordMessage, SchemaMessage
 from typing_extensions import override
 
 from .audit import AUDIT_KEY, AUDIT_SCHEMA, AUDIT_STREAM
@@ -22,8 +22,9 @@ from .extract.rows import Lineage, RowWriter
 from .run import Ticker, now
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable
 
+    from singer_sdk import Tap
     from singer_sdk.helpers.types import Context, Record
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from .extract.reader import ReadPage, Source
     from .output import Output
     from .run import Run
-    from .tap import TapEpicorKinetic
 
 _FULL_TABLE = "FULL_TABLE"
 _exact = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
@@ -45,13 +45,13 @@ class KineticStream(Stream):
     ours. Where stream maps or flattening are set, each record goes through the SDK's mapper.
     """
 
-    def __init__(self, tap: TapEpicorKinetic, definition: StreamDefinition) -> None:
+    def __init__(self, tap: Tap, definition: StreamDefinition, run: Run, output: Output) -> None:
         self._definition = definition
         super().__init__(tap, schema=definition.schema, name=definition.name)
         self.primary_keys = definition.primary_keys
         self.replication_key = definition.cursor.column.name if definition.cursor else None
-        self._run_of = lambda: tap.run
-        self._output: Output = tap.output
+        self._run = run
+        self._output = output
         self._has_maps = bool(tap.config.get("stream_maps") or tap.config.get("flattening_enabled"))
 
     @override
@@ -117,7 +117,7 @@ class KineticStream(Stream):
         return SchemaMessage(self.name, schema, list(self.primary_keys), bookmark)
 
     @override
-    def _generate_schema_messages(self) -> Iterator[SchemaMessage]:
+    def _generate_schema_messages(self) -> Generator[SchemaMessage, None, None]:
         if not self._has_maps:
             yield self._schema_message()
             return
@@ -133,7 +133,7 @@ class KineticStream(Stream):
     @override
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
-    ) -> Iterator[dict[str, Any]]:
+    ) -> Generator[dict[str, Any], None, None]:
         """The SDK's way in: connection tests with a limit of records, and plain `sync`."""
         self._send_companies()
         yield from ()
@@ -144,7 +144,7 @@ class KineticStream(Stream):
         self._send_companies()
 
     def _send_companies(self) -> None:
-        run = self._run_of()
+        run = self._run
         for company in run.config.companies:
             if self.ABORT_AT_RECORD_COUNT is None:
                 self._send_company(run, company)
@@ -182,7 +182,7 @@ class KineticStream(Stream):
 
     def source(self, company: str) -> Source:
         """The stream's entity set of one company."""
-        return self._run_of().source(company, self._definition)
+        return self._run.source(company, self._definition)
 
     def _reader(
         self, run: Run, company: str, bookmark: Bookmark, *, page_size: int | None = None
@@ -238,14 +238,14 @@ class AuditStream(Stream):
     name = AUDIT_STREAM
     primary_keys = AUDIT_KEY
 
-    def __init__(self, tap: TapEpicorKinetic) -> None:
+    def __init__(self, tap: Tap, run: Run) -> None:
         super().__init__(tap, schema=AUDIT_SCHEMA)
-        self._run_of = lambda: tap.run
+        self._run = run
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         """The outcomes so far."""
-        return (outcome.row() for outcome in self._run_of().outcomes)
+        return (outcome.row() for outcome in self._run.outcomes)
 
     def send(self) -> None:
         """Write SCHEMA and one record per company and stream."""
@@ -269,12 +269,13 @@ class _Account:
         self._ticker.__enter__()
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: object
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: object
     ) -> None:
         self._ticker.__exit__()
         outcome, progress = self._outcome, self._reader.progress
         outcome.status = "complete" if error is None else "failed"
-        outcome.error = str(error) if isinstance(error, TapError) else (kind and kind.__name__)
+        if error is not None:
+            outcome.error = str(error) if isinstance(error, TapError) else type(error).__name__
         outcome.finished_at = now()
         outcome.bookmark_after = _text(self._reader.bookmark.value)
         outcome.filter, outcome.pages = progress.filter, progress.pages

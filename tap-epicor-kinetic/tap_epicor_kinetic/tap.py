@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
@@ -98,7 +98,7 @@ class TapEpicorKinetic(Tap):
             },
             redactor=self.redact,
             deadline_seconds=settings.retry_deadline_seconds,
-            sleep=lambda seconds: self.run.sleep(seconds),
+            sleep=self._sleep,
         )
         client.login = _login(settings, client, self.redact)
         return client
@@ -118,6 +118,9 @@ class TapEpicorKinetic(Tap):
             traffic=traffic,
             source=self._source,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        self.run.sleep(seconds)
 
     def _source(self, company: str, definition: StreamDefinition) -> EntitySet:
         facts = definition.facts
@@ -143,7 +146,8 @@ class TapEpicorKinetic(Tap):
             lambda service: self.client.metadata(company, service),
             self._selected_in_catalog(),
         )
-        return [*(KineticStream(self, definition) for definition in definitions), AuditStream(self)]
+        streams = [KineticStream(self, d, self.run, self.output) for d in definitions]
+        return [*streams, AuditStream(self, self.run)]
 
     def _selected_in_catalog(self) -> set[str] | None:
         if self.input_catalog is None:
@@ -174,8 +178,8 @@ class TapEpicorKinetic(Tap):
         kept.pop(FINAL_MARKER, None)
         self.state.update(kept)  # type: ignore[typeddict-item]
 
-    @override
-    def sync_all(self) -> None:  # type: ignore[misc] # final in the SDK, but it sorts by name
+    @override  # type: ignore[misc] # final in the SDK, but it would run streams by name
+    def sync_all(self) -> None:
         """Read every selected stream, then write the audit and the marker of a complete run.
 
         Raises:
@@ -183,6 +187,7 @@ class TapEpicorKinetic(Tap):
         """
         self._is_syncing = True
         run = self.run
+        run.log.prove_writable()
         selected = [s for s in self.streams.values() if s.selected]
         streams = [s for s in selected if isinstance(s, KineticStream)]
         audit = [s for s in selected if isinstance(s, AuditStream)]
@@ -199,7 +204,10 @@ class TapEpicorKinetic(Tap):
         finally:
             for audit_stream in audit:
                 audit_stream.send()
-            self._write_state() if status == "failed" else run.mark_complete()
+            if status == "complete":
+                run.mark_complete()
+            else:
+                self._write_state()
             run.log_end(status)
             log_summary(self.logger, run.outcomes)
 
@@ -208,7 +216,7 @@ class TapEpicorKinetic(Tap):
         for company in self.settings.companies if streams else ():
             source = streams[0].source(company)
             try:
-                Ahead(lambda source=source: source.page(Query(top=1)), self.run.stop).result()  # type: ignore[misc]
+                Ahead(partial(source.page, Query(top=1)), self.run.stop).result()
             except (LoginRefused, ServerFault) as error:
                 raise SettingsError(
                     f"Company {company!r} cannot be read; check `companies`, and what `api_key` "

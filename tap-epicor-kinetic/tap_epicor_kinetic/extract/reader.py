@@ -349,4 +349,3 @@ class Reader:
     def _warn(self, what: str) -> None:
         self.progress.notes.append(what)
         logger.warning("%s: %s", self._source.name, what)
-

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 Position = tuple[Any, ...]
-_RESTARTS = 5
+_STALLS = 5
+"""Pages without a new row before a walk by `$skip` is given up."""
 
 
 class RowSource(Protocol):
@@ -165,7 +166,7 @@ class KeyWalk(Walk):
         return lambda size: replace(self._base, conditions=conditions, top=size)
 
     def _prove_order(self, before: Position | None, cells: Sequence[Mapping[str, Any]]) -> None:
-        """Numbers must rise from row to row; text is ordered by rules that only the server knows."""
+        """Numbers must rise from row to row; only the server knows how it orders text."""
         is_number = len(self._columns) == 1 and isinstance(cells[0][self._columns[0].name], int)
         for row in cells:
             here = self._position(row)
@@ -193,22 +194,25 @@ class OffsetWalk(Walk):
 
     def pages(self) -> Iterator[WalkedPage]:
         """Yield the pages from the beginning."""
-        skip, seen, restarts = 0, None, 0
+        skip, seen, stalls = 0, None, 0
         while True:
             page = self._ask(self._query(skip)).result()
             cells = self._peek(page.value)
             positions = [self._position(row) for row in cells]
+            self._check(stalls <= _STALLS, "$skip is ignored, or rows keep moving")
             if seen is not None and seen not in positions:
                 if skip == 0:
-                    restarts += 1
-                    seen = None
-                    self._check(restarts <= _RESTARTS, "rows keep moving")
+                    seen, stalls = None, stalls + 1
                 skip = max(0, skip - self._size.asked)
                 continue
             first_new = 0 if seen is None else positions.index(seen) + 1
             if first_new == len(positions):
-                self._check(seen is None or first_new == 1, "$skip is ignored")
-                return
+                if first_new <= 1:
+                    return  # nothing but the overlap
+                stalls += 1
+                skip += first_new - 1
+                continue
+            stalls = 0
             seen = positions[-1]
             is_last = self._size.may_be_last(len(positions)) and page.next_link is None
             yield WalkedPage(page.value[first_new:], cells[first_new:], seen)

@@ -20,7 +20,7 @@ from tap_epicor_kinetic.errors import (
     TapError,
 )
 from tap_epicor_kinetic.odata.metadata import MetadataError, parse_metadata
-from tap_epicor_kinetic.odata.payload import MalformedPayload, Page, parse_page
+from tap_epicor_kinetic.odata.payload import MalformedPayloadError, Page, parse_page
 
 from .faults import Action, Fault, judge, server_words
 from .transport import Answer, Transport, Unanswered
@@ -174,7 +174,7 @@ class KineticClient:
             )
         try:
             result = read(answer)
-        except MalformedPayload as error:
+        except MalformedPayloadError as error:
             return _Trouble(f"HTTP 200, but the body is not OData ({error})", _CUT_OFF)
         self._is_let_in = True
         return result
@@ -322,7 +322,7 @@ class _Patience:
 def _read_count(answer: Answer) -> int:
     text = answer.body.decode("utf-8-sig", "replace").strip()
     if not text.isdigit():
-        raise MalformedPayload(f"{text[:40]!r} is not a count")
+        raise MalformedPayloadError(f"{text[:40]!r} is not a count")
     return int(text)
 
 

@@ -53,7 +53,12 @@ class _Rule:
 
 
 def _rule(
-    statuses: set[int], text: str | None, name: str, action: Action, error: type[TapError], advice: str
+    statuses: set[int],
+    text: str | None,
+    name: str,
+    action: Action,
+    error: type[TapError],
+    advice: str,
 ) -> _Rule:
     pattern = re.compile(text, re.IGNORECASE) if text else None
     return _Rule(frozenset(statuses), pattern, Fault(name, action, error, advice))

@@ -1,4 +1,4 @@
-"""Takes secrets out of text. Kinetic echoes the API key in its 401, so all server text passes here."""
+"""Takes secrets out of text: Kinetic echoes the API key in its 401, so all its words pass here."""
 
 from __future__ import annotations
 

@@ -12,6 +12,8 @@ from urllib3.exceptions import (
     HTTPError,
     ProxyError,
     SSLError,
+)
+from urllib3.exceptions import (
     TimeoutError as Urllib3Timeout,
 )
 
@@ -27,7 +29,7 @@ class Answer:
     body: bytes
 
 
-class Unanswered(Exception):  # noqa: N818 - read as "except Unanswered"
+class Unanswered(Exception):
     """No whole answer: the line was cut, nobody listens, or the time ran out."""
 
     def __init__(self, what: str, *, timed_out: bool = False, is_final: bool = False) -> None:

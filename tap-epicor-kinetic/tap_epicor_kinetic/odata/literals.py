@@ -20,7 +20,7 @@ COMPARABLE = _QUOTED | _INTEGERS | _FRACTIONS | {"Edm.DateTimeOffset", "Edm.Date
 """Types whose `gt` means the same to every server; Guid order, for one, is the database's own."""
 
 
-def literal(value: object, edm_type: str) -> str:
+def literal(value: object, edm_type: str) -> str:  # noqa: PLR0911 - one line per type
     """Write a value of a column of type `edm_type`.
 
     Raises:

@@ -73,7 +73,9 @@ def _entity_type(
         else EntityType(name, ())
     )
     key = tuple(
-        str(ref.get("Name")) for keys in _children(node, "Key") for ref in _children(keys, "PropertyRef")
+        str(ref.get("Name"))
+        for keys in _children(node, "Key")
+        for ref in _children(keys, "PropertyRef")
     )
     own = {column.name: column for column in map(_column, _children(node, "Property"))}
     return EntityType(name, key or inherited.key, {**inherited.columns, **own})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class MalformedPayload(ValueError):  # noqa: N818 - read as "raise MalformedPayload"
+class MalformedPayloadError(ValueError):
     """The body is not an OData collection: cut off, HTML, or something else."""
 
 
@@ -23,9 +23,9 @@ def parse_page(body: bytes) -> Page:
     """Read a collection's body.
 
     Raises:
-        MalformedPayload: when the body is anything else.
+        MalformedPayloadError: when the body is anything else.
     """
     try:
         return _PAGE.decode(body)
     except msgspec.DecodeError as error:  # ValidationError is one, too
-        raise MalformedPayload(str(error)) from error
+        raise MalformedPayloadError(str(error)) from error

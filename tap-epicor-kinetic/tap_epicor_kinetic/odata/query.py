@@ -44,7 +44,9 @@ class Query:
         if len(encoded) > MAX_QUERY_LENGTH:
             encoded = self._encode(with_select=False)
         if len(encoded) > MAX_QUERY_LENGTH:
-            raise ValueError(f"the query has {len(encoded)} characters, {MAX_QUERY_LENGTH} is the limit")
+            raise ValueError(
+                f"the query has {len(encoded)} characters, {MAX_QUERY_LENGTH} is the limit"
+            )
         return encoded
 
     def _encode(self, *, with_select: bool) -> str:
@@ -76,7 +78,16 @@ def after(columns: Sequence[Column], values: Sequence[object]) -> str:
     """Rows behind a position in the order of `columns`: `A gt 1 or (A eq 1 and B gt 'x')`."""
     alternatives = []
     for depth, column in enumerate(columns):
-        equal = [compare(c, "eq", v) for c, v in zip(columns[:depth], values[:depth], strict=True)]
-        beyond = " and ".join([*equal, compare(column, "gt", values[depth])])
-        alternatives.append(f"({beyond})" if equal else beyond)
+        beyond = _beyond(column, values[depth])
+        if beyond:
+            equal = [compare(c, "eq", v) for c, v in zip(columns[:depth], values[:depth], strict=True)]
+            both = " and ".join([*equal, beyond])
+            alternatives.append(f"({both})" if equal else both)
     return any_of(alternatives)
+
+
+def _beyond(column: Column, value: object) -> str:
+    """Flags have an order, false before true, but `gt` is not defined on them."""
+    if column.edm_type == "Edm.Boolean":
+        return "" if value else compare(column, "eq", value=True)
+    return compare(column, "gt", value)

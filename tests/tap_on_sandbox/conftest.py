@@ -1,0 +1,23 @@
+"""A tenant for each test; both profiles where the test says so."""
+
+import pytest
+from kinetic_sandbox.kinetic import KineticServer, Tenant
+
+PROFILES = ("documented", "real")
+
+
+@pytest.fixture(params=PROFILES)
+def tenant(request) -> Tenant:
+    return Tenant(profile=request.param, seed=7)
+
+
+@pytest.fixture
+def server(tenant):
+    with KineticServer(tenant) as running:
+        yield running
+
+
+@pytest.fixture
+def real_server():
+    with KineticServer(Tenant(profile="real", seed=7, scale=0.3)) as running:
+        yield running
