@@ -66,7 +66,9 @@ class Result:
 
     def records(self, stream: str) -> list[dict[str, Any]]:
         """The records of a stream, in order."""
-        return [m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream]
+        return [
+            m["record"] for m in self.messages if m["type"] == "RECORD" and m["stream"] == stream
+        ]
 
     def streams(self) -> list[str]:
         """Streams in the order of their SCHEMA messages."""
@@ -95,7 +97,10 @@ def run_tap(
 
 
 def tap_files(
-    folder: Path, config: dict[str, Any], state: dict[str, Any] | None, catalog: dict[str, Any] | None
+    folder: Path,
+    config: dict[str, Any],
+    state: dict[str, Any] | None,
+    catalog: dict[str, Any] | None,
 ) -> list[str]:
     """Write what the tap is given, and name it on the command line."""
     arguments = []
@@ -185,7 +190,9 @@ def as_sent(value: Any, edm_type: str) -> Any:
     return f"{moment:%Y-%m-%dT%H:%M:%S}{fraction}Z"
 
 
-def assert_equal(warehouse: Warehouse, tenant: Tenant, *, but: set[tuple[str, Key]] = frozenset()) -> None:
+def assert_equal(
+    warehouse: Warehouse, tenant: Tenant, *, but: set[tuple[str, Key]] = frozenset()
+) -> None:
     """Every open row of every stream and company, no more and no less, value by value.
 
     Args:

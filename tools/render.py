@@ -68,7 +68,9 @@ def render_meltano(text: str) -> str:
         {"settings": meltano_settings()}, sort_keys=False, allow_unicode=True, width=100
     )
     indented = "".join(f"    {line}\n" for line in block.splitlines())
-    return _between(text, "    # <rendered by `python3 dev.py render`>\n", "    # </rendered>", indented)
+    return _between(
+        text, "    # <rendered by `python3 dev.py render`>\n", "    # </rendered>", indented
+    )
 
 
 def render_readme(text: str) -> str:
@@ -90,7 +92,10 @@ def _plain(value: object) -> str:
 
 def render_streams(text: str) -> str:
     """docs/streams.md with the table of business objects."""
-    rows = ["| stream | service / entity set | closed when (the first that exists) |", "|---|---|---|"]
+    rows = [
+        "| stream | service / entity set | closed when (the first that exists) |",
+        "|---|---|---|",
+    ]
     rows += [
         f"| `{o.name}` | `{o.service}/{o.entity_set}` | {_closed(o)} |" for o in BUSINESS_OBJECTS
     ]
@@ -106,7 +111,9 @@ def _closed(facts: BusinessObject) -> str:
 
 def render_env(_: str) -> str:
     """.env.example: the five settings of a tenant, and where the rest stands."""
-    lines = ["# Copy to .env (which git ignores) and fill in. All settings: tap-epicor-kinetic/README.md"]
+    lines = [
+        "# Copy to .env (which git ignores) and fill in. All settings: tap-epicor-kinetic/README.md"
+    ]
     for name in FIVE:
         schema = settings()[name]
         example = {"api_url": "https://host/instance", "companies": '["EPIC06"]'}.get(name, "")
@@ -123,10 +130,13 @@ def render_env(_: str) -> str:
 
 def render_constraints(_: str) -> str:
     """constraints.txt: what uv.lock pins, for the environments that Meltano makes."""
-    command = ["uv", "export", "--quiet", "--frozen", "--all-packages", "--no-dev",
+    uv = str(Path(sys.executable).with_name("uv"))  # Meltano brings it
+    command = [uv, "export", "--quiet", "--frozen", "--all-packages", "--no-dev",
                "--no-emit-workspace", "--no-hashes", "--no-header", "--no-annotate"]  # fmt: skip
     exported = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
-    return "# Rendered from uv.lock: Meltano's plugin environments do not read it.\n" + exported.stdout
+    return (
+        "# Rendered from uv.lock: Meltano's plugin environments do not read it.\n" + exported.stdout
+    )
 
 
 RENDERED = {

@@ -86,7 +86,9 @@ class Table:
             for term in reversed(query.order_by):
                 name, _, direction = term.partition(" ")
                 rows.sort(key=lambda row: row[name], reverse=direction == "desc")
-        rows = rows[0 if self.ignores_skip else query.skip or 0 :][: min(query.top or 100, self.cap)]
+        rows = rows[0 if self.ignores_skip else query.skip or 0 :][
+            : min(query.top or 100, self.cap)
+        ]
         return parse_page(json.dumps({"value": rows}).encode())
 
 

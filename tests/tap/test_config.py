@@ -28,8 +28,14 @@ def config(**overrides):
     [
         ("https://erp.example.com/Kinetic", "https://erp.example.com/Kinetic"),
         ("https://erp.example.com/Kinetic/", "https://erp.example.com/Kinetic"),
-        ("https://erp.example.com:8443/a/b/api/v2/odata/EPIC06/", "https://erp.example.com:8443/a/b"),
-        ("https://erp.example.com/api/v2/odata/EPIC06/Erp.BO.POSvc/POes?$top=1", "https://erp.example.com"),
+        (
+            "https://erp.example.com:8443/a/b/api/v2/odata/EPIC06/",
+            "https://erp.example.com:8443/a/b",
+        ),
+        (
+            "https://erp.example.com/api/v2/odata/EPIC06/Erp.BO.POSvc/POes?$top=1",
+            "https://erp.example.com",
+        ),
         ("https://erp.example.com/K/api/help/v2/index.html", "https://erp.example.com/K"),
         ("  https://erp.example.com ", "https://erp.example.com"),
         ("http://127.0.0.1:8080/Kinetic", "http://127.0.0.1:8080/Kinetic"),

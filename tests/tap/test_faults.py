@@ -1,7 +1,13 @@
 """What an unhappy server means, and what must not be said aloud about it."""
 
 import pytest
-from tap_epicor_kinetic.errors import AccessDenied, LoginRefused, NotFound, QueryRefused, ServerFault
+from tap_epicor_kinetic.errors import (
+    AccessDenied,
+    LoginRefused,
+    NotFound,
+    QueryRefused,
+    ServerFault,
+)
 from tap_epicor_kinetic.kinetic.faults import Action, judge, server_words
 from tap_epicor_kinetic.kinetic.redaction import Redactor
 
@@ -15,12 +21,22 @@ from tap_epicor_kinetic.kinetic.redaction import Redactor
         (403, "outside the access scope", Action.STOP, AccessDenied),
         (401, "", Action.LOGIN, LoginRefused),
         (404, "", Action.STOP, NotFound),
-        (400, "Could not find a property named 'UpdatedOn' on type 'Erp.PO'", Action.STOP, QueryRefused),
+        (
+            400,
+            "Could not find a property named 'UpdatedOn' on type 'Erp.PO'",
+            Action.STOP,
+            QueryRefused,
+        ),
         (400, "Maximum users exceeded on license type.", Action.WAIT, ServerFault),
         (400, "Ice.LicenseAccessException", Action.WAIT, ServerFault),
         (410, "InvalidSessionException", Action.LOGIN, ServerFault),
         (429, "", Action.WAIT, ServerFault),
-        (500, "We apologize, but an unexpected internal problem occurred.", Action.SHRINK, ServerFault),
+        (
+            500,
+            "We apologize, but an unexpected internal problem occurred.",
+            Action.SHRINK,
+            ServerFault,
+        ),
         (502, "<html>Bad Gateway</html>", Action.WAIT, ServerFault),
         (503, "ConversionsPendingException", Action.WAIT, ServerFault),
         (504, "", Action.SHRINK, ServerFault),

@@ -35,7 +35,9 @@ def test_sets_are_found_with_their_key_in_order_and_inherited_columns():
     assert entity.columns["Rate"].scale is None
 
 
-@pytest.mark.parametrize("document", [b"", b"{}", b"<html></html>", CSDL.replace(b'Type="Erp.PO"', b'Type="Erp.X"')])
+@pytest.mark.parametrize(
+    "document", [b"", b"{}", b"<html></html>", CSDL.replace(b'Type="Erp.PO"', b'Type="Erp.X"')]
+)
 def test_anything_but_a_complete_csdl_is_refused(document):
     with pytest.raises(MetadataError):
         parse_metadata(document)
@@ -65,10 +67,17 @@ def test_each_primitive_has_one_schema(edm_type, expected):
 def test_decimals_as_text_name_precision_and_scale():
     schema = column_schema(Column("X", "Edm.Decimal", 18, 3), decimals_as_text=True)
 
-    assert schema == {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
+    assert schema == {
+        "type": ["string", "null"],
+        "format": "x-singer.decimal",
+        "precision": 18,
+        "scale": 3,
+    }
 
 
-@pytest.mark.parametrize("edm_type", ["Collection(Edm.String)", "Erp.Address", "Edm.Stream", "Edm.Untyped"])
+@pytest.mark.parametrize(
+    "edm_type", ["Collection(Edm.String)", "Erp.Address", "Edm.Stream", "Edm.Untyped"]
+)
 def test_an_unknown_type_is_named_and_never_guessed(edm_type):
     with pytest.raises(UnknownTypeError, match="X has the type"):
         column_schema(Column("X", edm_type), decimals_as_text=False)

@@ -29,10 +29,18 @@ def sent(row: str, *, decimals_as_text: bool = False, emitted=tuple(COLUMNS), go
 
 
 def row(**cells: str) -> str:
-    return "{" + ",".join(f'"{k}":{v}' for k, v in {"Company": '"A B"', "Num": "7", **cells}.items()) + "}"
+    return (
+        "{"
+        + ",".join(f'"{k}":{v}' for k, v in {"Company": '"A B"', "Num": "7", **cells}.items())
+        + "}"
+    )
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, places=9, min_value=-(10**20), max_value=10**20))
+@given(
+    st.decimals(
+        allow_nan=False, allow_infinity=False, places=9, min_value=-(10**20), max_value=10**20
+    )
+)
 def test_decimals_keep_every_digit_in_both_forms(number):
     digits = format(number, "f")
 

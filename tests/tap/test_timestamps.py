@@ -35,7 +35,9 @@ def test_a_time_is_sent_in_utc_and_a_midnight_keeps_its_day(text, sent):
 
 
 @given(
-    st.datetimes(datetime(1900, 1, 2), datetime(2200, 1, 1)).map(lambda m: m.replace(microsecond=0)),  # noqa: DTZ001
+    st.datetimes(datetime(1900, 1, 2), datetime(2200, 1, 1)).map(
+        lambda m: m.replace(microsecond=0)
+    ),
     st.text("0123456789", max_size=7),
     OFFSETS,
 )

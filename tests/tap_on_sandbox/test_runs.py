@@ -224,7 +224,9 @@ def test_stream_maps_go_the_slow_way_and_send_the_same_values(tmp_path, real_ser
         for r in (fast, slow)
     ]
     assert kept[0] == kept[1]
-    assert all(row["Shouted"] == row["VendorNumName"].upper() for row in slow.records("ap_invoices"))
+    assert all(
+        row["Shouted"] == row["VendorNumName"].upper() for row in slow.records("ap_invoices")
+    )
     schemas = [m["schema"]["properties"]["InvoiceAmt"] for r in (fast, slow) for m in r.messages
                if m["type"] == "SCHEMA" and m["stream"] == "ap_invoices"]  # fmt: skip
     assert schemas[0] == schemas[1]

@@ -32,9 +32,15 @@ def tap(folder, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def test_about_names_every_setting(tmp_path):
-    done = subprocess.run([*TAP, "--about", "--format=json"], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [*TAP, "--about", "--format=json"], capture_output=True, text=True, check=True
+    )
 
-    assert set(json.loads(done.stdout)["settings"]["properties"]) >= {"api_url", "companies", "api_key"}
+    assert set(json.loads(done.stdout)["settings"]["properties"]) >= {
+        "api_url",
+        "companies",
+        "api_key",
+    }
 
 
 def test_discover_tells_key_and_replication_key_of_each_stream(tmp_path):
@@ -78,7 +84,10 @@ def test_test_fails_with_code_2_where_the_login_is_refused(tmp_path):
         ({"ca_bundle": "/nowhere.pem"}, ["`ca_bundle`"]),
         ({"run_log_path": "/proc/nowhere/log"}, ["`run_log_path`"]),
         ({"stream_options": {"invoices": {}}}, ["`stream_options`", "ap_invoices"]),
-        ({"stream_options": {"vendors": {"replication_key": "UpdatedOn"}}}, ["UpdatedOn", "SysRevID"]),
+        (
+            {"stream_options": {"vendors": {"replication_key": "UpdatedOn"}}},
+            ["UpdatedOn", "SysRevID"],
+        ),
         ({"stream_options": {"vendors": {"closed_when": "Voided"}}}, ["closed_when", "Inactive"]),
         ({"stream_options": {"vendors": {"colour": "red"}}}, ["colour"]),
     ],

@@ -80,7 +80,9 @@ def after(columns: Sequence[Column], values: Sequence[object]) -> str:
     for depth, column in enumerate(columns):
         beyond = _beyond(column, values[depth])
         if beyond:
-            equal = [compare(c, "eq", v) for c, v in zip(columns[:depth], values[:depth], strict=True)]
+            equal = [
+                compare(c, "eq", v) for c, v in zip(columns[:depth], values[:depth], strict=True)
+            ]
             both = " and ".join([*equal, beyond])
             alternatives.append(f"({both})" if equal else both)
     return any_of(alternatives)
