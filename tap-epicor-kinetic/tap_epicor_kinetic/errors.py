@@ -6,6 +6,7 @@ TapError                      exit code 1
 ├── ServerFault               the tenant answered, and the answer stops the run
 │   ├── AccessDenied          a right is missing
 │   ├── NotFound              no such service, entity set or row
+│   ├── LoginLost             a login that worked is refused in mid-run
 │   ├── QueryRefused          the query names or compares what this tenant does not take
 │   └── PageTooHeavy          a smaller page may get through
 ├── HostUnreachable           no answer within `retry_deadline_seconds`
@@ -46,6 +47,10 @@ class AccessDenied(ServerFault):
 
 class NotFound(ServerFault):
     """The tenant has no such service, entity set or row."""
+
+
+class LoginLost(ServerFault):
+    """The tenant refused a login or key that it had taken before."""
 
 
 class QueryRefused(ServerFault):

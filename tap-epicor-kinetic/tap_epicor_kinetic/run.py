@@ -126,9 +126,12 @@ def _is_of(partition: Mapping[str, Any], company: str) -> bool:
 class Ticker:
     """Logs a line about the stream under way every ten seconds, also while the server is silent."""
 
-    def __init__(self, what: str, rows: Callable[[], int]) -> None:
+    def __init__(
+        self, what: str, rows: Callable[[], int], expected: Callable[[], int | None]
+    ) -> None:
         self._what = what
         self._rows = rows
+        self._expected = expected
         self._started_at = time.monotonic()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="progress", daemon=True)
@@ -141,6 +144,7 @@ class Ticker:
 
     def _run(self) -> None:
         while not self._stop.wait(_PROGRESS_EVERY_SECONDS):
-            rows = self._rows()
+            rows, expected = self._rows(), self._expected()
             rate = rows / (time.monotonic() - self._started_at)
-            logger.info("%s: %s rows, %s rows/s", self._what, f"{rows:,}", f"{rate:,.0f}")
+            share = f" of {expected:,} ({rows / expected:.0%})" if expected else ""
+            logger.info("%s: %s rows%s, %s rows/s", self._what, f"{rows:,}", share, f"{rate:,.0f}")

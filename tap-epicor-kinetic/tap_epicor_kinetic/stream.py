@@ -261,7 +261,7 @@ class _Account:
     def __init__(self, run: Run, outcome: Outcome, reader: Reader) -> None:
         self._run, self._outcome, self._reader = run, outcome, reader
         what = f"{outcome.stream} {outcome.company}"
-        self._ticker = Ticker(what, lambda: outcome.rows_sent)
+        self._ticker = Ticker(what, lambda: outcome.rows_sent, lambda: reader.progress.expected)
 
     def __enter__(self) -> None:
         self._outcome.started_at, self._outcome.status = now(), "failed"

@@ -16,7 +16,16 @@ from . import __version__
 from .audit import AUDIT_STREAM, log_summary
 from .config import TapConfig, read_config
 from .discovery import discover
-from .errors import Interrupted, LoginRefused, ServerFault, SettingsError, TapError
+from .errors import (
+    AccessDenied,
+    Interrupted,
+    LoginLost,
+    LoginRefused,
+    NotFound,
+    QueryRefused,
+    SettingsError,
+    TapError,
+)
 from .extract.ahead import Ahead
 from .kinetic.client import Address, EntitySet, KineticClient
 from .kinetic.login import BasicLogin, Login, client_credentials, token_resource
@@ -197,31 +206,45 @@ class TapEpicorKinetic(Tap):
         self._write_state()
         status = "failed"
         try:
-            self._prove_companies(streams)
-            for stream in streams:
-                stream.send()
+            self._send(streams, audit)
             status = "complete"
         finally:
-            for audit_stream in audit:
-                audit_stream.send()
-            if status == "complete":
-                run.mark_complete()
-            else:
-                self._write_state()
             run.log_end(status)
             log_summary(self.logger, run.outcomes)
 
-    def _prove_companies(self, streams: list[KineticStream]) -> None:
-        """One small request per company, so that a wrong code is told before hours of reading."""
-        for company in self.settings.companies if streams else ():
-            source = streams[0].source(company)
+    def _send(self, streams: list[KineticStream], audit: list[AuditStream]) -> None:
+        try:
+            for company in self.settings.companies if streams else ():
+                self._prove_company(company, streams)
+            for stream in streams:
+                stream.send()
+        except TapError:
+            for audit_stream in audit:
+                audit_stream.send()
+            self._write_state()
+            raise
+        for audit_stream in audit:
+            audit_stream.send()
+        self.run.mark_complete()
+
+    def _prove_company(self, company: str, streams: list[KineticStream]) -> None:
+        """One small request, so that a wrong code is told before hours of reading."""
+        refusal: TapError | None = None
+        for stream in streams:
+            source = stream.source(company)
             try:
                 Ahead(partial(source.page, Query(top=1)), self.run.stop).result()
-            except (LoginRefused, ServerFault) as error:
-                raise SettingsError(
-                    f"Company {company!r} cannot be read; check `companies`, and what `api_key` "
-                    f"and the user may read. {error}"
-                ) from error
+            except (AccessDenied, NotFound) as error:
+                refusal = error  # of this service, perhaps: the next stream tells
+            except (LoginRefused, LoginLost, QueryRefused) as error:
+                refusal = error
+                break
+            else:
+                return
+        raise SettingsError(
+            f"Company {company!r} cannot be read; check `companies`, and what `api_key` "
+            f"and the user may read. {refusal}"
+        ) from refusal
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import duckdb
-from harness import LINEAGE, Key, environment, expected_rows
+from harness import LINEAGE, Key, differences, environment, expected_rows
 
 if TYPE_CHECKING:
     from kinetic_sandbox.kinetic import KineticServer, Tenant
@@ -95,7 +95,7 @@ def assert_equal(
     """Each table's open rows are the tenant's open rows: keys, values, nothing twice."""
     for stream in tenant.streams:
         entity = tenant.entity(stream)
-        types = {name.lower(): column.edm_type for name, column in entity.columns.items()}
+        types = {name.lower(): column.type for name, column in entity.columns.items()}
         for company in tenant.companies:
             expected = {
                 key: {name.lower(): stored(v, types[name.lower()]) for name, v in row.items()}
@@ -112,7 +112,8 @@ def assert_equal(
             assert not extra, (stream, company)
             assert expected.keys() <= loaded.keys(), (stream, company)
             for key, row in expected.items():
-                assert loaded[key] == row, (stream, company, key)
+                wrong = differences(loaded[key], row)
+                assert not wrong, (stream, company, key, wrong)
 
 
 def stored(value: Any, edm_type: str) -> Any:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from odata_query import ast
 from odata_query.grammar import ODataLexer, ODataParser
-from tap_epicor_kinetic.errors import PageTooHeavy
+from tap_epicor_kinetic.errors import PageTooHeavy, QueryRefused
 from tap_epicor_kinetic.odata.metadata import Column, EntityType
 from tap_epicor_kinetic.odata.payload import Page, parse_page
 
@@ -71,6 +71,10 @@ class Table:
     queries: list[Query] = field(default_factory=list)
     name: str = "Table of company X"
     server_time: datetime = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
+
+    def count(self, query: Query) -> int:  # noqa: ARG002 - part of the protocol
+        """Not offered, as by some tenants."""
+        raise QueryRefused("no $count here")
 
     def page(self, query: Query) -> Page:
         """Answer one query."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tap_epicor_kinetic.errors import QueryRefused, WalkError
+from tap_epicor_kinetic.errors import HostUnreachable, QueryRefused, ServerFault, WalkError
 from tap_epicor_kinetic.odata.literals import COMPARABLE
 from tap_epicor_kinetic.odata.query import Query, compare
 
@@ -14,7 +15,7 @@ from .ahead import Ahead
 from .bookmark import Bookmark, Mark, OpenWalk
 from .cursor import ROW_VERSION, Cursor, CursorValue, higher, is_at_least
 from .rows import Peek
-from .terms import AtLeast, NotEqual, Verbatim
+from .terms import AtLeast, Equal, NotEqual, Verbatim
 from .walk import KeyWalk, OffsetWalk, PageSize, RowSource, Walk, WalkedPage
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
+_DEFAULT_PAGE = 100
+"""Servers give at least so many rows at once, where there are as many."""
 _W = TypeVar("_W", bound=Walk)
 _SEEKABLE = COMPARABLE - {"Edm.DateTimeOffset"} | {"Edm.Boolean"}
 """Key columns by which a walk can go on; literals of times cannot carry a fraction."""
@@ -40,6 +43,9 @@ class Source(RowSource, Protocol):
     @property
     def server_time(self) -> datetime:
         """The server's clock."""
+
+    def count(self, query: Query) -> int:
+        """How many rows satisfy the query's conditions; may be refused."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class Progress:
     rows: int = 0
     retracted: int = 0
     mark: Mark | None = None
-    notes: list[str] = field(default_factory=list)
+    expected: int | None = None
 
 
 class Reader:
@@ -184,10 +190,12 @@ class Reader:
             return Mark(self._source.server_time), newest
         name = wanted.cursor.column.name
         value = newest if name == ROW_VERSION else self._highest_of(name)
-        return Mark(self._source.server_time, value), newest
+        # Of an empty table everything that comes is new.
+        return Mark(self._source.server_time, value or 0), newest
 
     def _highest_of(self, column: str) -> Any:  # noqa: ANN401 - the column's own type
-        query = Query(order_by=(f"{column} desc",), select=(column,), top=1)
+        own = tuple(term.text() for term in self._wanted.always if isinstance(term, Equal))
+        query = Query(own, order_by=(f"{column} desc",), select=(column,), top=1)
         cells = Peek(self._wanted.entity, (column,))(self._page(query).value)
         return cells[0][column] if cells else None
 
@@ -238,7 +246,17 @@ class Reader:
             key = tuple(self._wanted.entity.columns[name] for name in self._wanted.entity.key)
             pages = self._walk(OffsetWalk, query, key).pages()
         for page in pages:
+            if not plan.is_incremental and self.progress.pages == 0:
+                self._count(query, page)
             yield self._read_page(plan, page, can_filter=can_filter, resumable=by_key)
+
+    def _count(self, query: Query, first: WalkedPage) -> None:
+        """Ask how many rows a long read will bring, for the progress line."""
+        is_short = len(first.rows) < min(self._size.asked, _DEFAULT_PAGE)
+        if is_short or self.bookmark.walk:
+            return
+        with suppress(ServerFault, HostUnreachable):
+            self.progress.expected = Ahead(lambda: self._source.count(query), self._stop).result()
 
     def _conditions(self, plan: Plan, *, can_filter: bool) -> tuple[str, ...]:
         if can_filter:
@@ -338,7 +356,9 @@ class Reader:
         if cursor is None or start is None:
             return False
         newest = (
-            mark.value if cursor.is_number else cursor.read(self._highest_of(cursor.column.name))
+            mark.value or None
+            if cursor.is_number
+            else cursor.read(self._highest_of(cursor.column.name))
         )
         return newest is not None and not is_at_least(newest, start)
 
@@ -347,5 +367,4 @@ class Reader:
         return cursor.keep(value) if cursor else None
 
     def _warn(self, what: str) -> None:
-        self.progress.notes.append(what)
         logger.warning("%s: %s", self._source.name, what)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from tap_epicor_kinetic.errors import (
     HostUnreachable,
+    LoginLost,
     LoginRefused,
     PageTooHeavy,
     ServerFault,
@@ -136,10 +137,11 @@ class KineticClient:
         )
 
     def count(self, address: Address, query: Query) -> int:
-        """`/$count` under the query's conditions."""
+        """`/$count` under the query's conditions; asked once, for it is only a courtesy."""
         only_filter = replace(query, order_by=(), select=(), top=None, skip=None)
         path = address.path + "/$count"
-        return self._get(f"$count of {address}", path, only_filter.encode(), _read_count)
+        what = f"$count of {address}"
+        return self._get(what, path, only_filter.encode(), _read_count, deadline_seconds=0)
 
     def _get(
         self,
@@ -150,10 +152,11 @@ class KineticClient:
         *,
         accept: str = "application/json",
         can_shrink: bool = False,
+        deadline_seconds: float | None = None,
     ) -> T:
         """Ask until an answer can be read, a fault is final, or the patience is used up."""
         url = f"{self.root}{path}" + (f"?{query}" if query else "")
-        patience = _Patience(self._deadline)
+        patience = _Patience(self._deadline if deadline_seconds is None else deadline_seconds)
         while True:
             trouble = self._try(url, accept, read)
             if not isinstance(trouble, _Trouble):
@@ -206,7 +209,7 @@ class KineticClient:
     def _final(self, what: str, words: str, fault: Fault) -> TapError:
         error = fault.error
         if error is LoginRefused and self._is_let_in:
-            error = ServerFault  # it worked before: not a matter of settings
+            error = LoginLost  # it worked before: not a matter of settings
         return error(f"{what}: {fault.name} ({words}). {fault.advice}")
 
     def post(self, url: str, headers: dict[str, str], body: bytes) -> Answer:
@@ -267,6 +270,10 @@ class EntitySet:
     def page(self, query: Query) -> Page:
         """One page of rows."""
         return self._client.page(self._address, query)
+
+    def count(self, query: Query) -> int:
+        """How many rows satisfy the query's conditions."""
+        return self._client.count(self._address, query)
 
 
 @dataclass(frozen=True)

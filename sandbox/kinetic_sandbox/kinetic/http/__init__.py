@@ -1,0 +1,1 @@
+"""The tenant behind HTTP: addresses, login, vices, answers, and the control plane."""

@@ -1,0 +1,171 @@
+"""The server's threads and sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from kinetic_sandbox.kinetic.http import login
+from kinetic_sandbox.kinetic.http.addresses import INSTANCE
+from kinetic_sandbox.kinetic.http.answers import Answer, wire_bytes
+from kinetic_sandbox.kinetic.http.control import PREFIX, Control
+from kinetic_sandbox.kinetic.http.gateway import Gateway, Request
+from kinetic_sandbox.kinetic.http.mischief import Mischief
+from kinetic_sandbox.kinetic.http.reading import Reader
+from kinetic_sandbox.kinetic.http.vices import Vices
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from kinetic_sandbox.kinetic.http.received import ReceivedRequest
+    from kinetic_sandbox.kinetic.tenant import Tenant
+
+
+class KineticServer:
+    """Serves a tenant on loopback from entering the context until leaving it."""
+
+    username = login.USERNAME
+    password = login.PASSWORD
+    api_key = login.API_KEY
+    client_id = login.CLIENT_ID
+    client_secret = login.CLIENT_SECRET
+
+    def __init__(self, tenant: Tenant, port: int = 0, log_file: Path | None = None) -> None:
+        self.tenant = tenant
+        self.requests: list[ReceivedRequest] = []
+        self._log_file = log_file
+        self._log_lock = threading.Lock()
+        self._stopping = threading.Event()
+        self.vices = Vices()
+        self._gateway = Gateway(
+            Reader(tenant, self.vices),
+            login.Login(tenant.companies, self.vices),
+            Mischief(self.vices, self._stopping),
+        )
+        self._control = Control(tenant, self.vices, self.requests)
+        self._http = _HttpServer(("127.0.0.1", port), self)
+        self._thread = threading.Thread(
+            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port."""
+        return f"http://127.0.0.1:{self._http.server_port}"
+
+    @property
+    def url(self) -> str:
+        """The root under which the tenant's API lies."""
+        return f"{self.origin}/{INSTANCE}"
+
+    @property
+    def control_url(self) -> str:
+        """The root of the control plane."""
+        return f"{self.origin}{PREFIX}"
+
+    @property
+    def token_url(self) -> str:
+        """The address of the identity provider's token endpoint."""
+        return f"{self.origin}/oauth2/token"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop answering, and close every connection."""
+        self._stopping.set()
+        self._http.shutdown()
+        self._http.server_close()
+        self._http.close_connections()
+        self._thread.join()
+
+    def __enter__(self) -> KineticServer:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def answer(self, request: Request) -> Answer:
+        """Answer one request; tenant traffic is kept in `requests` before the answer leaves."""
+        if request.path.startswith(PREFIX + "/"):
+            return self._control.answer(request)
+        answer, received = self._gateway.answer(request)
+        self._keep(received)
+        return answer
+
+    def _keep(self, received: ReceivedRequest) -> None:
+        self.requests.append(received)
+        if self._log_file is not None:
+            line = json.dumps(received.as_dict(), ensure_ascii=False)
+            with self._log_lock, self._log_file.open("a", encoding="utf-8") as log:
+                log.write(line + "\n")
+
+
+class _HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, address: tuple[str, int], owner: KineticServer) -> None:
+        super().__init__(address, _Handler)
+        self.owner = owner
+        self._connections: set[socket.socket] = set()
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401
+        self._connections.discard(request)
+        super().shutdown_request(request)
+
+    def close_connections(self) -> None:
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Stay silent about clients that went away; tell of everything else."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _HttpServer
+
+    def do_GET(self) -> None:  # noqa: N802 - named by the standard library
+        length = int(self.headers.get("Content-Length") or 0)
+        path, _, query = self.path.partition("?")
+        request = Request(
+            method=self.command,
+            path=path,
+            raw_query=query,
+            headers={name.lower(): value for name, value in self.headers.items()},
+            body=self.rfile.read(length).decode() if length else "",
+            origin=self.server.owner.origin,
+        )
+        answer = self.server.owner.answer(request)
+        if answer.status:
+            self.wfile.write(wire_bytes(answer, self.server.owner.tenant.clock()))
+        if answer.cut or not answer.status:
+            self.close_connection = True
+
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing; what was asked stands in `requests`."""

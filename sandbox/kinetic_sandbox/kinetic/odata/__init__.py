@@ -1,0 +1,1 @@
+"""OData version 4 as strictly as the tenant reads it."""

@@ -1,0 +1,23 @@
+"""What was skipped is said at the end, so that nobody takes it for tested."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """List skipped checks with their reasons."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if skipped:
+        terminalreporter.section(f"NOT TESTED HERE: {len(skipped)} checks", sep="!", red=True)
+        for report in skipped:
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+            terminalreporter.line(f"{report.nodeid}: {reason}")
+    left_out = len(terminalreporter.stats.get("deselected", []))
+    if left_out:
+        terminalreporter.line(
+            f"{left_out} heavy checks were left out; `python3 dev.py test --full` runs them."
+        )
