@@ -16,7 +16,7 @@ WIDTH = 600
 LABEL_WIDTH = 190
 VALUE_WIDTH = 84
 ROW_HEIGHT = 27
-LONGEST_LABEL = 27
+LONGEST_LABEL = 26
 
 
 @dataclass(frozen=True)
@@ -38,25 +38,25 @@ def short(amount: Decimal | float) -> str:
     return f"{number:,.0f}"
 
 
-def horizontal_bars(bars: Sequence[Bar], label: str) -> Markup:
+def horizontal_bars(bars: Sequence[Bar], label: str, labels: float = LABEL_WIDTH) -> Markup:
     """Rows of bars from one baseline; negative values go left of it."""
-    room = WIDTH - LABEL_WIDTH - VALUE_WIDTH
+    room = WIDTH - labels - VALUE_WIDTH
     low = min(0.0, *(bar.value for bar in bars))
     high = max(0.0, *(bar.value for bar in bars))
     scale = room / ((high - low) or 1)
-    zero = LABEL_WIDTH - low * scale
-    rows = [_row(bar, index * ROW_HEIGHT, zero, scale) for index, bar in enumerate(bars)]
+    zero = labels - low * scale
+    rows = [_row(bar, i * ROW_HEIGHT, labels, zero, scale) for i, bar in enumerate(bars)]
     return _svg(len(bars) * ROW_HEIGHT, label, *rows)
 
 
-def _row(bar: Bar, top: float, zero: float, scale: float) -> Markup:
+def _row(bar: Bar, top: float, labels: float, zero: float, scale: float) -> Markup:
     start = min(zero, zero + bar.value * scale)
     width = max(abs(bar.value) * scale, 1.5)
     middle = top + ROW_HEIGHT / 2 + 4
     return tag(
         "g",
         tag("title", bar.hint),
-        tag("text", _cut(bar.label), x=LABEL_WIDTH - 10, y=middle, class_="label end"),
+        tag("text", _cut(bar.label), x=labels - 10, y=middle, class_="label end"),
         _rect(start, top + 6, width, ROW_HEIGHT - 12, f"fill-{bar.class_}"),
         tag("text", short(bar.value), x=round(start + width + 7, 1), y=middle, class_="value"),
     )
@@ -126,7 +126,7 @@ def funnel(bars: Sequence[Bar], label: str) -> Markup:
         Bar(f"{bar.label}  {bar.value / first:.0%}", bar.value, bar.hint, bar.class_)
         for bar in bars
     ]
-    return horizontal_bars(shares, label)
+    return horizontal_bars(shares, label, labels=110)
 
 
 def _svg(height: float, label: str, *children: Markup) -> Markup:

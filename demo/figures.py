@@ -145,7 +145,8 @@ WITH received AS (
     FROM open_ap_invoice_lines WHERE ponum > 0 GROUP BY ALL
 ), lines AS (
     SELECT l._epicor_company AS company, o.currencycode AS currency, l.ponum, l.poline,
-           v.name AS vendor, l.linedesc AS description, l._epicor_source_url AS url,
+           coalesce(v.name, 'Vendor ' || o.vendornum || ' (inactive)') AS vendor,
+           l.linedesc AS description, l._epicor_source_url AS url,
            l.docextcost::DECIMAL(38, 9) AS ordered,
            (coalesce(r.quantity, 0) * l.docunitcost)::DECIMAL(38, 9) AS received,
            coalesce(i.amount, 0) AS invoiced, coalesce(i.lines, 0) AS invoice_lines

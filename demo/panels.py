@@ -131,7 +131,7 @@ def _exceptions(pairs: Sequence[tuple[Match, Row]]) -> Markup:
             tag("span", row["status"], class_=f"pill {STATUS_CLASSES[row['status']]}"),
             f"{one.company} {one.currency}",
             link(row["url"], f"{row['ponum']}/{row['poline']}"),
-            row["vendor"] or "",
+            row["vendor"],
             row["description"] or "",
             *(_number(row[name]) for name in ("ordered", "received", "invoiced", "difference")),
         )

@@ -64,8 +64,11 @@ class Sandbox:
 
     def _ask(self, method: str, path: str) -> Any:  # noqa: ANN401 - any JSON
         request = urllib.request.Request(self._control + path, method=method)  # noqa: S310
-        with self._opener.open(request, timeout=60) as response:
-            return json.load(response)
+        try:
+            with self._opener.open(request, timeout=60) as response:
+                return json.load(response)
+        except OSError as error:
+            raise StepFailed(f"the sandbox does not answer {method} {path}: {error}") from error
 
 
 @contextmanager

@@ -19,28 +19,32 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent
 OUTPUT = ROOT / "demo" / "output"
-DATABASE = OUTPUT / "kinetic.duckdb"
+# Not kinetic.duckdb: DuckDB could not tell the file from the schema in `kinetic.vendors`.
+DATABASE = OUTPUT / "demo.duckdb"
 REPORT = OUTPUT / "report.html"
 SCHEMA = "kinetic"
 TAP, LOADER = "tap-epicor-kinetic", "target-duckdb"
 PROGRAMS = Path(sys.executable).parent
+
+STOPPED_BY = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 # A tenant of the user's own, from the environment or .env, is none of the demo's business.
 FOREIGN = ("TAP_EPICOR_KINETIC_", "TARGET_DUCKDB_", "MELTANO_")
 
 # One row a stream: what the first run loaded, what the second found changed or closed.
 _RUNS = """
-WITH runs AS (
-    SELECT stream, run_id, sum(rows_sent) AS sent, sum(rows_retracted) AS retracted,
+WITH numbered AS (
+    SELECT run_id, row_number() OVER (ORDER BY min(started_at)) AS number
+    FROM {schema}.epicor_sync_runs GROUP BY run_id
+), runs AS (
+    SELECT number, stream, sum(rows_sent) AS sent, sum(rows_retracted) AS retracted,
            sum(requests) AS requests,
            date_diff('millisecond', min(started_at), max(finished_at)) / 1000 AS seconds,
-           bool_and(status = 'complete') AS complete,
-           dense_rank() OVER (ORDER BY min(min(started_at)) OVER (PARTITION BY run_id)) AS number
-    FROM {schema}.epicor_sync_runs GROUP BY stream, run_id
+           bool_and(status = 'complete') AS complete
+    FROM {schema}.epicor_sync_runs JOIN numbered USING (run_id) GROUP BY number, stream
 )
 SELECT stream, a.sent, a.requests, a.seconds,
-       b.sent - b.retracted, b.retracted, b.requests, b.seconds,
-       a.complete AND b.complete
+       b.sent - b.retracted, b.retracted, b.requests, b.seconds, a.complete AND b.complete
 FROM (FROM runs WHERE number = 1) a JOIN (FROM runs WHERE number = 2) b USING (stream)
 ORDER BY a.sent DESC, stream
 """
@@ -49,7 +53,7 @@ _HEADS = ("stream", "loaded", "requests", "s", "changed", "retracted", "requests
 
 def main() -> int:
     """Do it all; exit code 1 with the end of the failing step's log if a step fails."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in STOPPED_BY:
         signal.signal(number, _leave)
     started = time.monotonic()
     try:
@@ -58,15 +62,15 @@ def main() -> int:
     except StepFailed as failure:
         print(f"\nThe demo failed: {failure}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\nStopped.", file=sys.stderr)
-        return 130
     print(f"\nDone in {time.monotonic() - started:.0f} s. Report: {REPORT}")
     return 0
 
 
 def _leave(number: int, _: object) -> NoReturn:
-    # An exception, so that every started program is stopped on the way out.
+    """Leave by an exception, so that every started program is stopped on the way out."""
+    for later in STOPPED_BY:
+        signal.signal(later, signal.SIG_IGN)
+    print("\nStopped.", file=sys.stderr)
     sys.exit(128 + number)
 
 
@@ -102,7 +106,7 @@ def _load(tenant: Sandbox, name: str, log: str) -> int:
     seconds = run_logged(command, _log(log), _environment(tenant.settings))
     requests = tenant.take_requests()
     _said(f"{seconds:.0f} s, {len(requests):,} requests")
-    return sum(request["kind"] == "data" for request in requests)
+    return sum(request["kind"] == "rows" for request in requests)
 
 
 def _meltano(*arguments: str) -> list[str]:
@@ -147,7 +151,7 @@ def _print_table() -> None:
 
 def _text(value: object) -> str:
     if isinstance(value, float):
-        return f"{value:.1f}"
+        return f"{value:.2f}"
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

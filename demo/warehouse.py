@@ -35,6 +35,7 @@ class Warehouse:
     def __init__(self, file: Path, schema: str) -> None:
         self._schema = schema
         self._connection = duckdb.connect(str(file), read_only=True)
+        ((self._file,),) = self._connection.execute("SELECT current_database()").fetchall()
         self.columns = self._read_columns()
         for table, columns in self.columns.items():
             condition = "WHERE _sdc_deleted_at IS NULL" if "_sdc_deleted_at" in columns else ""
@@ -81,13 +82,14 @@ class Warehouse:
         return TableStanding(table, **row)
 
     def _name(self, table: str) -> str:
-        schema, name = (part.replace('"', '""') for part in (self._schema, table))
-        return f'"{schema}"."{name}"'
+        # Whole, because a file kinetic.duckdb makes `kinetic.vendors` ambiguous.
+        parts = (self._file, self._schema, table)
+        return ".".join('"{}"'.format(part.replace('"', '""')) for part in parts)
 
     def _read_columns(self) -> dict[str, frozenset[str]]:
         found = self._connection.execute(
             """SELECT table_name, list(lower(column_name)) FROM information_schema.columns
-               WHERE table_schema = ? GROUP BY table_name""",
+               WHERE table_catalog = current_database() AND table_schema = ? GROUP BY table_name""",
             [self._schema],
         )
         return {table: frozenset(columns) for table, columns in found.fetchall()}

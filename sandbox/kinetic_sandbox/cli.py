@@ -80,13 +80,14 @@ def _serve(options: argparse.Namespace) -> int:
         for name, value in options.vice:
             server.vices.set(name, value)
     except ValueError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        print(json.dumps(_announcement(server)), flush=True)
+        sys.stdout.write(json.dumps(_announcement(server)) + "\n")
+        sys.stdout.flush()
         stop.wait()
     return 0
 
@@ -122,11 +123,11 @@ def _call(control: str, method: str, path: str, body: object = None) -> int:
     request = urllib.request.Request(control.rstrip("/") + path, data, method=method)  # noqa: S310
     try:
         with urllib.request.urlopen(request) as response:  # noqa: S310 - an address from `serve`
-            print(json.dumps(json.load(response), indent=2, ensure_ascii=False))
+            sys.stdout.write(json.dumps(json.load(response), indent=2, ensure_ascii=False) + "\n")
     except urllib.error.HTTPError as error:
-        print(error.read().decode(), file=sys.stderr)
+        sys.stderr.write(error.read().decode() + "\n")
         return 2
     except urllib.error.URLError as error:
-        print(f"no tenant answers at {control}: {error.reason}", file=sys.stderr)
+        sys.stderr.write(f"no tenant answers at {control}: {error.reason}\n")
         return 1
     return 0

@@ -38,9 +38,6 @@ def run(arguments: list[str]) -> int:
     except click.ClickException as error:
         logger.error("%s", error.format_message())  # noqa: TRY400
         return _SETTINGS
-    except BrokenPipeError:
-        logger.error("The target closed the pipe; its own log says why.")  # noqa: TRY400
-        return _FAILED
     except (KeyboardInterrupt, click.Abort):
         return _FAILED
     except Exception:

@@ -127,7 +127,7 @@ def discover(
         if entity is not None:
             definitions.append(define(facts, entity, config))
     if not definitions and only is None:
-        raise DiscoveryError(
+        raise SettingsError(
             f"None of the {len(BUSINESS_OBJECTS)} streams can be read at {config.api_url}. Check "
             "`api_url` (https://host/instance), and the rights of the user and of `api_key`."
         )

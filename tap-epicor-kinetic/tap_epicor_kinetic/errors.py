@@ -12,6 +12,7 @@ TapError                      exit code 1
 ├── HostUnreachable           no answer within `retry_deadline_seconds`
 ├── DiscoveryError            `$metadata` and the facts or settings do not agree
 ├── WalkError                 pages that cannot be trusted to be complete
+├── TargetGone                nobody reads stdout any more
 └── Interrupted               a signal asked the run to stop
 
 A message has three parts: what happened and where, which setting, what to do next.
@@ -71,6 +72,10 @@ class DiscoveryError(TapError):
 
 class WalkError(TapError):
     """The pages of a set cannot be proven to be complete and in order."""
+
+
+class TargetGone(TapError):
+    """The target closed the pipe; its own log says why."""
 
 
 class Interrupted(TapError):

@@ -10,6 +10,8 @@ from singer_sdk.singerlib.encoding.simple import Message
 from singer_sdk.singerlib.json import serialize_json
 from typing_extensions import override
 
+from .errors import TargetGone
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,6 +37,9 @@ class Output(GenericSingerWriter[bytes, Message]):
 
     @staticmethod
     def _write(data: bytes) -> None:
-        sys.stdout.flush()  # what others print goes through the text layer
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        try:
+            sys.stdout.flush()  # what others print goes through the text layer
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        except BrokenPipeError as error:
+            raise TargetGone("The target closed the pipe; its own log says why.") from error

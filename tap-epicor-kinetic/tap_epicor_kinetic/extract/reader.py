@@ -340,7 +340,7 @@ class Reader:
         row = Peek(entity, names)(sample.value)[0]
         conditions = tuple(compare(column, "eq", row[column.name]) for column in columns)
         try:
-            found = self._page(Query(conditions, select=(*names,), top=2)).value
+            found = self._page(Query(conditions, select=(*names,), top=1)).value
         except QueryRefused as error:
             self._warn(f"$filter is refused on this child set ({error}); reading it whole")
             return False

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import urllib3
 from urllib3.exceptions import (
     HTTPError,
+    NewConnectionError,
     ProxyError,
     SSLError,
 )
@@ -72,6 +73,8 @@ class Transport:
             response = self._pool.request(
                 method, url, headers=headers, body=body, retries=False, redirect=False
             )
+        except NewConnectionError as error:  # refused or unknown; urllib3 counts it as a time-out
+            raise Unanswered(_reason(error)) from error
         except Urllib3Timeout as error:
             raise Unanswered("no answer in time", timed_out=True) from error
         except SSLError as error:

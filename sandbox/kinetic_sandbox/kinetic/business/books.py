@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from kinetic_sandbox.kinetic.spelling import TENANT_ZONE
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from kinetic_sandbox.kinetic.database import Database
     from kinetic_sandbox.kinetic.store import Key
 
@@ -43,14 +45,18 @@ class Books:
         """The business date, in the tenant's zone."""
         return self.now.astimezone(TENANT_ZONE).date()
 
+    def happens(self, share: float) -> bool:
+        """Roll the dice: true in this share of the cases."""
+        return self.rng.random() < share
+
     def number(self, counter: str) -> int:
         """Draw the next document number."""
         self.counters[counter] += 1
         return self.counters[counter]
 
-    def add(self, stream: str, *, closed: bool = False, **values: object) -> Key:
+    def add(self, stream: str, more: Mapping[str, object] | None = None, **values: object) -> Key:
         """Insert a row."""
-        return self.database.add(stream, self.company, values, at=self.at, closed=closed)
+        return self.database.add(stream, self.company, {**values, **(more or {})}, at=self.at)
 
     def change(self, stream: str, key: Key, **values: object) -> None:
         """Change a row."""

@@ -11,7 +11,7 @@ from kinetic_sandbox.kinetic.business.history import payable_invoices
 if TYPE_CHECKING:
     from kinetic_sandbox.kinetic.business.books import Books
 
-_MASTERS = ("vendors", "parts", "gl_accounts", "gl_segment_values", "customers", "projects")
+_CLOSED_DAILY = ("vendors", "parts", "gl_accounts", "gl_segment_values", "customers", "projects")
 
 
 def pass_a_day(books: Books) -> None:
@@ -73,11 +73,10 @@ def _settle_accounts(books: Books) -> None:
 
 
 def _tidy_masters(books: Books) -> None:
-    for stream, is_due in zip(_MASTERS, (1, 1, 1, 1, 1, books.rng.random() < 0.3), strict=True):  # noqa: PLR2004
-        if is_due:
-            rows = [row for row in books.open_rows(stream) if not _carries_weight(row)]
-            for row in books.some(rows, 1):
-                books.close(stream, books.key(stream, row))
+    for stream in _CLOSED_DAILY:
+        rows = [row for row in books.open_rows(stream) if not _carries_weight(row)]
+        for row in books.some(rows, 1):
+            books.close(stream, books.key(stream, row))
     for stream in ("vendors", "parts"):
         for row in books.some(books.closed_rows(stream), 1):
             books.reopen(stream, books.key(stream, row))

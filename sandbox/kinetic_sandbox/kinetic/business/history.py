@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from kinetic_sandbox.kinetic.store import Key
 
 DAYS = 425
-_HALF = Decimal("0.5")
+_LAST_DAYS = 5
+# What becomes of orders and invoices, as shares of all.
+_VOIDED, _RECEIVED_IN_PARTS = 0.06, 0.22
+_CANCELLED, _PAID_IN_PART, _PAID = 0.02, 0.1, 0.68
+_PAYMENTS_VOIDED = 0.06
+_HALF, _ALL = Decimal("0.5"), Decimal(1)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Size:
     factor: float
 
     def __call__(self, number: int) -> int:
+        """Scale a number, never below one."""
         return max(1, round(number * self.factor))
 
 
@@ -66,8 +72,8 @@ def write_history(books: Books, size: Size) -> None:
     for day in days:
         agenda.put(day, partial(_order, books, agenda))
     for number in range(size(105)):
-        # The last few are spread over the last days, so that some are still unposted.
-        ago = number if number < 5 else books.rng.randrange(1, DAYS)  # noqa: PLR2004
+        # The first few fall on the last days, so that some are still unposted.
+        ago = number if number < _LAST_DAYS else books.rng.randrange(1, DAYS)
         agenda.put(today - timedelta(days=ago), partial(_expense, books, agenda))
     for _ in range(size(180)):
         agenda.put(_some_day(books, first), partial(stock.issue_some, books))
@@ -102,20 +108,20 @@ def _later(books: Books, low: int, high: int) -> date:
 
 def _order(books: Books, agenda: Agenda) -> None:
     key = purchasing.place_order(books)
-    fate = books.rng.random()
-    if fate < 0.06:  # noqa: PLR2004
+    if books.happens(_VOIDED):
         agenda.put(_later(books, 2, 9), partial(purchasing.void_order, books, key))
-    else:
-        agenda.put(_later(books, 10, 40), partial(_receive, books, agenda, key, fate < 0.28))  # noqa: PLR2004
+        return
+    deliveries = [_HALF, _ALL] if books.happens(_RECEIVED_IN_PARTS) else [_ALL]
+    agenda.put(_later(books, 10, 40), partial(_receive, books, agenda, key, deliveries))
 
 
-def _receive(books: Books, agenda: Agenda, order: Key, in_part: bool) -> None:  # noqa: FBT001
+def _receive(books: Books, agenda: Agenda, order: Key, deliveries: list[Decimal]) -> None:
+    share, *coming = deliveries
     for release in purchasing.releases_of(books, order[1]):
-        share = _HALF if in_part else Decimal(1)
         purchasing.receive(books, books.key("purchase_order_releases", release), share)
     agenda.put(_later(books, 1, 12), partial(_invoice, books, agenda, order))
-    if in_part:
-        agenda.put(_later(books, 15, 30), partial(_receive, books, agenda, order, False))
+    if coming:
+        agenda.put(_later(books, 15, 30), partial(_receive, books, agenda, order, coming))
 
 
 def _invoice(books: Books, agenda: Agenda, order: Key) -> None:
@@ -130,23 +136,23 @@ def _expense(books: Books, agenda: Agenda) -> None:
 
 def _plan_payment(books: Books, agenda: Agenda, invoice: Key) -> None:
     agenda.put(books.today + timedelta(days=3), partial(payables.post_invoice, books, invoice))
-    fate = books.rng.random()
-    if fate < 0.02:  # noqa: PLR2004
+    if books.happens(_CANCELLED):
         agenda.put(_later(books, 5, 15), partial(payables.cancel_invoice, books, invoice))
-    elif fate < 0.8:  # noqa: PLR2004
-        in_part = fate < 0.12  # noqa: PLR2004
-        agenda.put(_later(books, 20, 75), partial(_pay, books, agenda, invoice, in_part))
+    elif books.happens(_PAID_IN_PART):
+        agenda.put(_later(books, 20, 75), partial(_pay, books, agenda, invoice, _HALF))
+    elif books.happens(_PAID):
+        agenda.put(_later(books, 20, 75), partial(_pay, books, agenda, invoice, _ALL))
 
 
-def _pay(books: Books, agenda: Agenda, invoice: Key, in_part: bool) -> None:  # noqa: FBT001
+def _pay(books: Books, agenda: Agenda, invoice: Key, share: Decimal) -> None:
     """Pay an invoice, together with up to two more that the same vendor is owed for."""
     if books.row("ap_invoices", invoice)["InvoiceBal"] <= 0:
         return
     owed = [row for row in payable_invoices(books) if row["VendorNum"] == invoice[1]]
     others = [books.key("ap_invoices", row) for row in owed if row["InvoiceNum"] != invoice[2]]
     together = [invoice, *others[: books.rng.choice((0, 0, 1, 2))]]
-    payment = payables.pay(books, together, _HALF if in_part else Decimal(1))
-    if books.rng.random() < 0.06:  # noqa: PLR2004
+    payment = payables.pay(books, together, share)
+    if books.happens(_PAYMENTS_VOIDED):
         agenda.put(_later(books, 2, 20), partial(payables.void_payment, books, payment))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinetic_sandbox.kinetic.business.chart import COA
 
@@ -23,13 +23,13 @@ class Posting:
     foreign: Decimal
 
 
-def post(books: Books, journal_code: str, postings: list[Posting], **common: Any) -> int:
+def post(books: Books, journal_code: str, postings: list[Posting], **common: object) -> int:
     """Write one journal and return its number."""
     number, day = books.number("JournalNum"), books.today
     for line, posting in enumerate(postings, 1):
         natural, department, centre = posting.account.split("|")
         books.add(
-            "gl_transactions", BookID="MAIN", FiscalYear=day.year, JournalCode=journal_code,
+            "gl_transactions", common, BookID="MAIN", FiscalYear=day.year, JournalCode=journal_code,
             JournalNum=number, JournalLine=line, JEDate=day, PostedDate=books.now,
             PostedBy="manager", Posted=True, COACode=COA, GLAccount=posting.account,
             SegValue1=natural, SegValue2=department, SegValue3=centre, FiscalPeriod=day.month,
@@ -37,7 +37,6 @@ def post(books: Books, journal_code: str, postings: list[Posting], **common: Any
             DebitAmount=max(posting.foreign, ZERO), CreditAmount=max(-posting.foreign, ZERO),
             BookDebitAmount=max(posting.amount, ZERO), BookCreditAmount=max(-posting.amount, ZERO),
             GLAccountGLAcctDisp=posting.account.replace("|", "-"),
-            **common,
         )  # fmt: skip
     return number
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from kinetic_sandbox.kinetic.business import names
 from kinetic_sandbox.kinetic.business.books import cents
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from kinetic_sandbox.kinetic.store import Key
 
 # Digits that a binary float would lose: 19 and 29 of them.
+_EXACT_CUSTOMER = 303
 EXACT_AMOUNT = Decimal("12345678901234.56789")
 EXACT_CONSTANT = Decimal("12345678901234567890.123456789")
 
@@ -36,17 +37,19 @@ def add_vendor(books: Books) -> Key:
     name = stem if generation < 1 else f"{stem} {names.VENDOR_FORMS[generation % 5]}"
     city, state, country = names.PLACES[number % len(names.PLACES)]
     terms = names.TERMS[number % len(names.TERMS)][0]
-    is_foreign = rng.random() < 0.15  # noqa: PLR2004
+    is_foreign, is_audited = books.happens(0.15), books.happens(0.5)
     currency = {"USD": "EUR", "EUR": "USD"}.get(books.currency, "USD")
     return books.add(
         "vendors", VendorNum=number, VendorID=f"V{number}", Name=name[:50], LegalName=name,
-        Address1=f"{rng.randrange(1, 99)} Kiln Street", City=city, State=state, ZIP=str(55800 + number),
-        Country=country, Approved=True, TermsCode=terms, TermsCodeDescription=f"Net {terms[1:]}",
+        Address1=f"{rng.randrange(1, 99)} Kiln Street", City=city, State=state,
+        ZIP=str(55800 + number), Country=country, Approved=True, TermsCode=terms,
+        TermsCodeDescription=f"Net {terms[1:]}",
         GroupCode=rng.choice(("RAW", "SERV", "MRO")), EMailAddress=f"accounts@v{number}.example",
-        CurrencyCode=currency if is_foreign else books.currency, PhoneNum=f"+1 555 01{number % 100:02d}",
+        CurrencyCode=currency if is_foreign else books.currency,
+        PhoneNum=f"+1 555 01{number % 100:02d}",
         TaxPayerID=f"99-{number:07d}", MinOrderValue=Decimal(rng.randrange(0, 500, 50)),
         PlantRating_c=rng.choice(("A", "B", "C", "")), PurPoint="MAIN",
-        AuditedOn_c=books.today - timedelta(days=rng.randrange(900)) if rng.random() < 0.5 else None,  # noqa: PLR2004
+        AuditedOn_c=books.today - timedelta(days=rng.randrange(900)) if is_audited else None,
     )  # fmt: skip
 
 
@@ -59,9 +62,9 @@ def add_customer(books: Books) -> Key:
         "customers", CustNum=number, CustID=f"C{number}", Name=f"{name} {number - 300}"[:50],
         LegalName=name, CustomerType="CUS", City=city, State=state, Country=country,
         Zip=str(40000 + number), TermsCode="N30", CurrencyCode=books.currency,
-        CreditLimit=EXACT_AMOUNT if number == 303 else Decimal(rng.randrange(10_000, 90_000)),  # noqa: PLR2004
+        CreditLimit=EXACT_AMOUNT if number == _EXACT_CUSTOMER else Decimal(rng.randrange(90_000)),
         EMailAddress=f"ap@c{number}.example", EstDate=books.today - timedelta(days=1500),
-        KeyAccount_c=rng.random() < 0.2,  # noqa: PLR2004
+        KeyAccount_c=books.happens(0.2),
     )  # fmt: skip
 
 
@@ -81,8 +84,8 @@ def add_part(books: Books) -> Key:
         NetWeight=round(rng.uniform(0.05, 80.0), 3), GrossWeight=round(rng.uniform(0.1, 90.0), 3),
         QtyBearing=True, TrackLots=number % 9 == 0, HasOnHandQty=True, CreatedBy="manager",
         CreatedOn=books.now, PressureClass_c=f"PN{rng.choice((6, 10, 16, 40))}",
-        CalibrationConstant_c=EXACT_CONSTANT if number % 40 == 3 else Decimal("1.000000001"),  # noqa: PLR2004
-        PurComment=names.AWKWARD_TEXTS[number % 4] if number % 30 < 4 else "",  # noqa: PLR2004
+        CalibrationConstant_c=Decimal("1.000000001") if number % 40 else EXACT_CONSTANT,
+        PurComment=names.awkward_text(number, every=30),
     )  # fmt: skip
     for warehouse in names.WAREHOUSES[: 2 if number % 10 else 3]:
         add_part_warehouse(books, part_number, warehouse)
@@ -93,11 +96,11 @@ def add_part_warehouse(books: Books, part_number: str, warehouse: tuple[str, str
     """Let a warehouse hold a part, with nothing on hand yet."""
     code, plant, description = warehouse
     # Some rows never got an id; the server sends those as an empty text.
-    blank_id: dict[str, Any] = {"SysRowID": ""} if code == "EXT" else {}
+    blank_id = {"SysRowID": ""} if code == "EXT" else None
     books.add(
-        "part_warehouses", PartNum=part_number, Plant=plant, WarehouseCode=code, IUM="EA",
+        "part_warehouses", blank_id, PartNum=part_number, Plant=plant, WarehouseCode=code, IUM="EA",
         WarehouseDescription=description, MinimumQty=Decimal(books.rng.randrange(0, 40, 5)),
-        MaximumQty=Decimal(500), SafetyQty=Decimal("2.5"), PrimBinNum=f"{code[0]}-01", **blank_id,
+        MaximumQty=Decimal(500), SafetyQty=Decimal("2.5"), PrimBinNum=f"{code[0]}-01",
     )  # fmt: skip
 
 

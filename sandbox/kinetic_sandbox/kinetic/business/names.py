@@ -38,6 +38,12 @@ WAREHOUSES = (("MAIN", "MfgSys", "Main store"), ("FND", "MfgSys", "Foundry"), ("
 AWKWARD_TEXTS = (
     'quoted from the vendor: ","value":[{"PONum":1}] end',
     'C:\\drawings\\new\\rev\u2009B "final"\nsecond line\ttabbed',
-    'Größe ½" – 漏れ試験済み 🔧',
+    'Größe ½" ‰ 漏れ試験済み 🔧',
     '{"@odata.nextLink": "not a link"}',
 )
+
+
+def awkward_text(number: int, *, every: int) -> str:
+    """Return such a text for the first few of every so many numbers, else nothing."""
+    place = number % every
+    return AWKWARD_TEXTS[place] if place < len(AWKWARD_TEXTS) else ""

@@ -55,7 +55,9 @@ def invoice_expense(books: Books) -> Key:
     return enter_invoice(books, vendor["VendorNum"], charges)
 
 
-def enter_invoice(books: Books, vendor_number: int, charges: list[Charge], **columns: Any) -> Key:
+def enter_invoice(
+    books: Books, vendor_number: int, charges: list[Charge], **columns: object
+) -> Key:
     """Enter an unposted invoice whose amount is the sum of its lines."""
     vendor = books.row("vendors", (books.company, vendor_number))
     invoice_number, currency = _invoice_number(books), vendor["CurrencyCode"]
@@ -63,7 +65,8 @@ def enter_invoice(books: Books, vendor_number: int, charges: list[Charge], **col
     amount, doc_amount = sum((charge.amount for charge in charges), ZERO), sum(foreign, ZERO)
     day = books.today
     key = books.add(
-        "ap_invoices", VendorNum=vendor_number, InvoiceNum=invoice_number, InvoiceDate=day,
+        "ap_invoices", columns, VendorNum=vendor_number, InvoiceNum=invoice_number,
+        InvoiceDate=day,
         DueDate=day + timedelta(days=_NET_DAYS.get(vendor["TermsCode"], 30)), ApplyDate=day,
         InvoiceType="CRM" if amount < 0 else "INV", DebitMemo=amount < 0, OpenPayable=True,
         GroupID=f"G{day:%y%m%d}", TermsCode=vendor["TermsCode"], CurrencyCode=currency,
@@ -71,13 +74,12 @@ def enter_invoice(books: Books, vendor_number: int, charges: list[Charge], **col
         InvoiceBal=amount, DocInvoiceBal=doc_amount, InvoiceVendorAmt=doc_amount,
         UnpostedBal=amount, FiscalYear=day.year, FiscalPeriod=day.month, FiscalCalendarID="MAIN",
         EntryPerson="manager", ReceivedDate=day, VendorNumVendorID=vendor["VendorID"],
-        VendorNumName=vendor["Name"], Plant="MfgSys", **columns,
+        VendorNumName=vendor["Name"], Plant="MfgSys",
     )  # fmt: skip
     for line, (charge, doc_cost) in enumerate(zip(charges, foreign, strict=True), 1):
         books.add(
-            "ap_invoice_lines", VendorNum=vendor_number, InvoiceNum=invoice_number,
+            "ap_invoice_lines", charge.columns, VendorNum=vendor_number, InvoiceNum=invoice_number,
             InvoiceLine=line, ExtCost=charge.amount, DocExtCost=doc_cost, IUM="EA", PUM="EA",
-            **charge.columns,
         )  # fmt: skip
     return key
 

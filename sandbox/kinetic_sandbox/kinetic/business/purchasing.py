@@ -11,10 +11,13 @@ from kinetic_sandbox.kinetic.business.books import cents
 from kinetic_sandbox.kinetic.business.stock import move_stock
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from kinetic_sandbox.kinetic.business.books import Books
     from kinetic_sandbox.kinetic.store import Key
 
 ZERO = Decimal(0)
+_ONE_DELIVERY = Decimal(100)
 
 
 def place_order(books: Books) -> Key:
@@ -28,7 +31,6 @@ def place_order(books: Books) -> Key:
     for line, part in enumerate(parts, 1):
         amount = _add_line(books, number, line, part, vendor, due)
         total, foreign = total + amount, foreign + books.foreign(amount, currency)
-    awkward = names.AWKWARD_TEXTS[number % 4] if number % 50 < 4 else ""  # noqa: PLR2004
     return books.add(
         "purchase_orders", PONum=number, OpenOrder=True, OrderDate=day, DueDate=due,
         PromiseDate=due if number % 3 else None, VendorNum=vendor["VendorNum"],
@@ -36,7 +38,8 @@ def place_order(books: Books) -> Key:
         BuyerID=books.rng.choice(names.BUYERS), TermsCode=vendor["TermsCode"], ShipViaCode="LTL",
         CurrencyCode=currency, ExchangeRate=books.rate(currency), Approve=True, ApprovalStatus="A",
         ApprovedBy="manager", ApprovedDate=day, ApprovedAmount=total, POType="STD",
-        TotalOrder=total, DocTotalOrder=foreign, EntryPerson="manager", CommentText=awkward,
+        TotalOrder=total, DocTotalOrder=foreign, EntryPerson="manager",
+        CommentText=names.awkward_text(number, every=50),
         CarbonScore_c=Decimal(books.rng.randrange(1000)) / 8, Confirmed=number % 4 != 0,
     )  # fmt: skip
 
@@ -86,7 +89,7 @@ def releases_of(books: Books, number: int) -> list[dict[str, Any]]:
 
 
 def _add_line(
-    books: Books, number: int, line: int, part: dict[str, Any], vendor: dict[str, Any], due: Any
+    books: Books, number: int, line: int, part: dict[str, Any], vendor: dict[str, Any], due: date
 ) -> Decimal:  # fmt: skip
     quantity = Decimal(books.rng.randrange(1, 60) * 5)
     cost = cents(part["UnitPrice"] / 2)
@@ -98,8 +101,9 @@ def _add_line(
         ExtCost=amount, DocExtCost=books.foreign(amount, currency), CostPerCode="E",
         VendorNum=vendor["VendorNum"], DueDate=due, VenPartNum=f"{vendor['VendorID']}/{line}",
     )  # fmt: skip
-    split = quantity >= 150 and line == 1  # noqa: PLR2004 - big first lines come in two deliveries
-    shares = [quantity - 100, Decimal(100)] if split else [quantity]
+    # Big first lines come in two deliveries.
+    is_split = quantity > _ONE_DELIVERY and line == 1
+    shares = [quantity - _ONE_DELIVERY, _ONE_DELIVERY] if is_split else [quantity]
     for release, share in enumerate(shares, 1):
         books.add(
             "purchase_order_releases", PONum=number, POLine=line, PORelNum=release,

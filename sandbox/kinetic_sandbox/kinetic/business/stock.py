@@ -15,17 +15,17 @@ _CLASSES = {"PUR-STK": "R", "STK-MTL": "I", "ADJ-QTY": "A"}
 
 
 def move_stock(
-    books: Books, kind: str, part_number: str, quantity: Decimal, cost: Decimal, **links: Any
+    books: Books, kind: str, part_number: str, quantity: Decimal, cost: Decimal, **links: object
 ) -> None:
     """Book a movement in the main store and change what is on hand there."""
     local = books.now.astimezone(TENANT_ZONE)
     books.add(
-        "part_transactions", SysDate=books.today,
+        "part_transactions", links, SysDate=books.today,
         SysTime=local.hour * 3600 + local.minute * 60 + local.second,
         TranNum=books.number("TranNum"), TranDate=books.today, TranType=kind,
         TranClass=_CLASSES[kind], PartNum=part_number, WareHouseCode="MAIN", BinNum="M-01",
         Plant="MfgSys", TranQty=quantity, ActTranQty=quantity, UM="EA", MtlUnitCost=cost,
-        ExtCost=cents(quantity * cost), EntryPerson="manager", CostMethod="A", GLTrans=True, **links,
+        ExtCost=cents(quantity * cost), EntryPerson="manager", CostMethod="A", GLTrans=True,
     )  # fmt: skip
     key = (books.company, part_number, "MfgSys", "MAIN")
     on_hand = books.row("part_warehouses", key)["OnHandQty"]

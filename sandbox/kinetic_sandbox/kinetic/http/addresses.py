@@ -26,26 +26,27 @@ class Address:
 def read_path(path: str) -> Address:
     """Take a path apart; segments are split before they are decoded."""
     segments = [unquote(segment) for segment in path.strip("/").split("/")]
-    if segments == ["oauth2", "token"] or segments == [INSTANCE, "TokenResource.svc"]:
+    if segments in (["oauth2", "token"], [INSTANCE, "TokenResource.svc"]):
         return Address("token")
     if segments[0] != INSTANCE or tuple(segments[1:4]) != _ODATA:
         return Address("other")
     rest = segments[4:]
-    if len(rest) < 2 or not rest[1]:  # noqa: PLR2004 - company and service
-        return Address("other", rest[0] if rest else None)
-    return _below_service(rest[0], rest[1], rest[2:])
+    company, service, *below = [*rest, "", ""][: max(2, len(rest))]
+    if not service:
+        return Address("other", company or None)
+    if service == "BaqSvc" and below:
+        return _below_baq(company, below[0], below[1:])
+    return _below_service(company, service, below)
 
 
 def _below_service(company: str, service: str, rest: list[str]) -> Address:
-    if service == "BaqSvc" and rest:
-        return _below_baq(company, rest[0], rest[1:])
-    if not rest or rest == [""]:
+    if rest in ([], [""]):
         return Address("service_document", company, service)
     if rest == ["$metadata"]:
         return Address("metadata", company, service)
-    if len(rest) == 2 and rest[1] == "$count":  # noqa: PLR2004 - set and count
+    if rest[1:] == ["$count"]:
         return Address("count", company, service, rest[0])
-    if len(rest) > 1:
+    if rest[1:]:
         return Address("other", company, service)
     match = _PREDICATE.fullmatch(rest[0])
     if match:

@@ -30,9 +30,12 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: str = ""
     """`length`: half the promised body; `close`: half a body of unknown length."""
+    held_seconds: float = 0
+    """How long the client is left waiting first."""
 
 
 DROPPED = Answer(0)
+HANGING = Answer(0, held_seconds=30)
 
 
 def json_answer(value: object, status: int = 200) -> Answer:

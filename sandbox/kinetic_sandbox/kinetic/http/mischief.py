@@ -6,14 +6,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kinetic_sandbox.kinetic.faults import conversions_pending, internal_fault, licence_exhausted
-from kinetic_sandbox.kinetic.http.answers import DROPPED, Answer, html_answer
+from kinetic_sandbox.kinetic.http.answers import DROPPED, HANGING, Answer, html_answer
 
 if TYPE_CHECKING:
     from threading import Event
 
     from kinetic_sandbox.kinetic.http.vices import Vices
 
-_HANG_SECONDS = 30
 _EVERY_NTH = (
     "drop", "hang", "throttle", "fail_502", "fail_503", "fail_500", "half_body",
     "half_body_chunked",
@@ -54,9 +53,7 @@ class Mischief:
             return html_answer(502, "The gateway received an invalid response.")
         if failure == "throttle":
             return self._throttled()
-        if failure == "hang":
-            self.stopping.wait(_HANG_SECONDS)
-        return DROPPED
+        return HANGING if failure == "hang" else DROPPED
 
     def _throttled(self) -> Answer:
         seconds = self.vices.get("throttle_retry_after")

@@ -9,7 +9,6 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from kinetic_sandbox.kinetic.http import login
 from kinetic_sandbox.kinetic.http.addresses import INSTANCE
@@ -23,6 +22,8 @@ from kinetic_sandbox.kinetic.http.vices import Vices
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
+
+    from typing_extensions import Self
 
     from kinetic_sandbox.kinetic.http.received import ReceivedRequest
     from kinetic_sandbox.kinetic.tenant import Tenant
@@ -87,7 +88,7 @@ class KineticServer:
         self._http.close_connections()
         self._thread.join()
 
-    def __enter__(self) -> KineticServer:
+    def __enter__(self) -> Self:
         self.start()
         return self
 
@@ -106,6 +107,10 @@ class KineticServer:
         answer, received = self._gateway.answer(request)
         self._keep(received)
         return answer
+
+    def wait(self, seconds: float) -> None:
+        """Let a client wait, but no longer than the server lives."""
+        self._stopping.wait(seconds)
 
     def _keep(self, received: ReceivedRequest) -> None:
         self.requests.append(received)
@@ -148,7 +153,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _HttpServer
 
-    def do_GET(self) -> None:  # noqa: N802 - named by the standard library
+    def do_GET(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
         path, _, query = self.path.partition("?")
         request = Request(
@@ -160,6 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
             origin=self.server.owner.origin,
         )
         answer = self.server.owner.answer(request)
+        self.server.owner.wait(answer.held_seconds)
         if answer.status:
             self.wfile.write(wire_bytes(answer, self.server.owner.tenant.clock()))
         if answer.cut or not answer.status:

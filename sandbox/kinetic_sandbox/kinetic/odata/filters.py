@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import operator
-import re
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from odata_query import ast
 
 from kinetic_sandbox.kinetic.edm import NUMERIC_TYPES
-from kinetic_sandbox.kinetic.faults import internal_fault, odata_fault, unknown_property
+from kinetic_sandbox.kinetic.faults import odata_fault, unknown_property
 from kinetic_sandbox.kinetic.odata.grammar import parse_filter
+from kinetic_sandbox.kinetic.odata.literals import read_literal
 from kinetic_sandbox.kinetic.spelling import instant
 from kinetic_sandbox.kinetic.store import Bound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from datetime import datetime
 
     from kinetic_sandbox.kinetic.edm import EntityFacts
-
 
 _COMPARISONS: dict[type, tuple[str, str, Any]] = {
     ast.Eq: ("eq", "Equal", operator.eq),
@@ -37,9 +34,6 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "startswith": str.startswith,
     "endswith": str.endswith,
 }
-_WHOLE_SECONDS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
-_LOCAL = re.compile(r"\d{4}-\d\d-\d\dT[\d:]+")
-_INT32 = 2**31
 
 
 @dataclass(frozen=True)
@@ -80,7 +74,8 @@ class _Compiler:
         if isinstance(node, ast.Identifier):
             return self._property(node.name)
         if isinstance(node, ast._Literal):  # noqa: SLF001 - the library's only name for them
-            return _literal(node)
+            edm_type, value = read_literal(node)
+            return Term(edm_type, lambda _: value, value=value)
         if isinstance(node, ast.Compare) and type(node.comparator) in _COMPARISONS:
             return self._comparison(node, is_required=is_required)
         if isinstance(node, ast.BoolOp):
@@ -208,49 +203,3 @@ def _check_boolean(term: Term, kind: str) -> None:
     if term.type not in {"Edm.Boolean", "Null"}:
         message = "A unary or binary operator with an incompatible type was detected. Found"
         raise odata_fault(f"{message} operand type '{term.type}' for operator kind '{kind}'")
-
-
-def _literal(node: ast._Literal) -> Term:
-    edm_type, value = _literal_value(node)
-    return Term(edm_type, lambda _: value, value=value)
-
-
-def _days_as_difference(text: str) -> int:
-    """Read a bare date as the server does: a subtraction of three numbers."""
-    year, month, day = map(int, text.split("-"))
-    return year - month - day
-
-
-def _moment(text: str) -> datetime:
-    if _LOCAL.fullmatch(text):
-        raise odata_fault(f"Syntax error: '{text}' is not a DateTimeOffset literal.")
-    if not _WHOLE_SECONDS.fullmatch(text):
-        # Fractions and offsets stand in the server's own payloads, and still break its filter.
-        raise internal_fault()
-    try:
-        return instant(text)
-    except ValueError:
-        raise odata_fault(f"Unrecognized 'Edm.DateTimeOffset' literal '{text}'.") from None
-
-
-# Integers are typed by their size; every other literal by its form.
-_LITERALS: dict[type, tuple[str, Callable[[str], Any]]] = {
-    ast.Float: ("Edm.Decimal", Decimal),
-    ast.Boolean: ("Edm.Boolean", lambda text: text == "true"),
-    ast.String: ("Edm.String", str),
-    ast.GUID: ("Edm.Guid", str),
-    ast.DateTime: ("Edm.DateTimeOffset", _moment),
-    ast.Date: ("Edm.Int32", _days_as_difference),
-}
-
-
-def _literal_value(node: ast._Literal) -> tuple[str, Any]:
-    if isinstance(node, ast.Null):
-        return "Null", None
-    if isinstance(node, ast.Integer):
-        number = int(node.val)
-        return ("Edm.Int32" if -_INT32 <= number < _INT32 else "Edm.Int64"), number
-    if type(node) not in _LITERALS:
-        raise odata_fault("Syntax error: this literal is not supported.")
-    edm_type, read = _LITERALS[type(node)]
-    return edm_type, read(vars(node)["val"])
