@@ -58,9 +58,7 @@ def main() -> None:
     tenant = Tenant(profile="real", seed=1, scale=0.05, companies=(COMPANY,))
     tenant.load_bulk(STREAM, COMPANY, options.rows)
     rows = sum(len(tenant.rows(stream, COMPANY)) for stream in tenant.streams)
-    print(
-        "| page size | rows | rows/s | CPU s | peak MB | requests |\n" + "|---:" * 6 + "|"
-    )
+    print("| page size | rows | rows/s | CPU s | peak MB | requests |\n" + "|---:" * 6 + "|")
     with KineticServer(tenant) as server, tempfile.TemporaryDirectory() as folder:
         for page_size in options.page_size:
             rounds = [measure(server, Path(folder), page_size) for _ in range(options.rounds)]

@@ -16,7 +16,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for report in skipped:
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
             terminalreporter.line(f"{report.nodeid}: {reason}")
-    left_out = len(terminalreporter.stats.get("deselected", []))
+    deselected = terminalreporter.stats.get("deselected", [])
+    left_out = sum(item.get_closest_marker("full") is not None for item in deselected)
     if left_out:
         terminalreporter.line(
             f"{left_out} heavy checks were left out; `python3 dev.py test --full` runs them."

@@ -55,7 +55,8 @@ def _kind(schema: Schema) -> str | None:
         return "options"
     if schema.get("format") == "date-time":
         return "date_iso8601"
-    return next((kind for kind in map(_KINDS.get, schema["type"]) if kind), None)
+    types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
+    return next((kind for kind in map(_KINDS.get, types) if kind), None)
 
 
 def _types(schema: Schema) -> str:

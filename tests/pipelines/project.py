@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 MELTANO = Path(sys.executable).with_name("meltano")
-_PARTS = ("meltano.yml", "constraints.txt", "tap-epicor-kinetic", "loaders")
+_PARTS = ("meltano.yml", "constraints.txt", "output", "tap-epicor-kinetic", "loaders")
 
 
 def copy_project(folder: Path) -> Path:
@@ -28,7 +28,9 @@ def copy_project(folder: Path) -> Path:
     for part in _PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(
+                source, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.duckdb*")
+            )
         else:
             shutil.copy(source, folder / part)
     return folder
@@ -45,7 +47,7 @@ class Project:
     @property
     def database(self) -> Path:
         """The DuckDB file."""
-        return self.home / "kinetic.duckdb"
+        return self.home / "epicor.duckdb"
 
     def environment(self, **more: str) -> dict[str, str]:
         """The five settings of the tenant, as a user would export them."""

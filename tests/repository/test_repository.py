@@ -41,6 +41,18 @@ def test_meltano_knows_each_setting_of_the_tap_as_it_is_declared():
     assert tap["settings"] == render.meltano_settings()
 
 
+def test_meltano_is_told_the_kind_of_every_setting_that_is_not_text():
+    kinds = {s["name"]: s.get("kind") for s in render.meltano_settings()}
+
+    assert kinds["companies"] == "array"
+    assert kinds["page_size"] == "integer"
+    assert kinds["tls_verify"] == "boolean"
+    assert kinds["stream_options"] == "object"
+    assert kinds["start_date"] == "date_iso8601"
+    assert kinds["closed_records"] == "options"
+    assert kinds["api_url"] is None
+
+
 def test_every_setting_that_meltano_yml_gives_a_value_exists():
     project = yaml.safe_load(text_of("meltano.yml"))
     plugins = [p for kind in project["plugins"].values() for p in kind]

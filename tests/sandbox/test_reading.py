@@ -185,7 +185,11 @@ def test_metadata_tells_lengths_precision_and_scale(client):
 
     assert declared["PartNum"]["MaxLength"] == "50"
     constant = declared["CalibrationConstant_c"]
-    assert (constant["Type"], constant["Precision"], constant["Scale"]) == ("Edm.Decimal", "29", "9")
+    assert (constant["Type"], constant["Precision"], constant["Scale"]) == (
+        "Edm.Decimal",
+        "29",
+        "9",
+    )
     assert declared["NetWeight"]["Type"] == "Edm.Double"
     assert declared["UD_SysRevID"]["Type"] == "Edm.Binary"
 

@@ -88,8 +88,10 @@ def test_a_plus_is_not_a_blank(client):
     assert answer.error == "Syntax error at position 5 in 'PONum+gt+1'."
 
 
-@pytest.mark.parametrize("query", ["$compute=1", "$expand=PODetails", "$skiptoken=5", "$TOP=1",
-                                   "$top=-1", "$top=many", "$count=yes", "$top=1&$top=2"])  # fmt: skip
+@pytest.mark.parametrize("query", [
+    "$compute=1", "$expand=PODetails", "$skiptoken=5", "$TOP=1", "$top=-1", "$top=many",
+    "$count=yes", "$top=1&$top=2",
+])  # fmt: skip
 def test_an_option_that_is_unknown_or_malformed_is_a_400(client, query):
     assert client.send("GET", f"{ORDERS}?{query}").status == 400
 

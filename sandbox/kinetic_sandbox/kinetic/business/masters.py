@@ -81,7 +81,7 @@ def add_part(books: Books) -> Key:
         ProdCode="PUMPS" if number % 2 else "VALVES", TypeCode="M" if class_id == "FIN" else "P",
         IUM="EA", PUM="EA", SalesUM="EA", UOMClassID="COUNT", UnitPrice=cost * 2,
         InternalUnitPrice=cost + Decimal("0.00125"), PricePerCode="E", CostMethod="A",
-        NetWeight=round(rng.uniform(0.05, 80.0), 3), GrossWeight=round(rng.uniform(0.1, 90.0), 3),
+        NetWeight=rng.randrange(1, 640) / 8, GrossWeight=rng.randrange(640, 800) / 8,
         QtyBearing=True, TrackLots=number % 9 == 0, HasOnHandQty=True, CreatedBy="manager",
         CreatedOn=books.now, PressureClass_c=f"PN{rng.choice((6, 10, 16, 40))}",
         CalibrationConstant_c=Decimal("1.000000001") if number % 40 else EXACT_CONSTANT,

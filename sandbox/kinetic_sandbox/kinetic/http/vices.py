@@ -103,12 +103,10 @@ class Vices:
     def next_failure(self, every_nth: tuple[str, ...]) -> str | None:
         """Count one data request; name the vice that is due, never twice in a row above N=1."""
         with self._lock:
-            due = None
-            for name in every_nth:
-                if name in self._values:
-                    self._counted[name] += 1
-                    if due is None and self._is_due(name):
-                        due = name
+            on = [name for name in every_nth if name in self._values]
+            for name in on:
+                self._counted[name] += 1
+            due = max(filter(self._is_due, on), key=self._counted.__getitem__, default=None)
             if due is not None:
                 self._counted[due] = 0
             self._failed_last = due is not None
