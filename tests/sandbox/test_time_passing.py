@@ -191,3 +191,10 @@ def test_bulk_rows_are_read_at_40_000_a_second(connect):
 
     assert count > 50_000
     assert count / seconds > 40_000
+
+
+@pytest.mark.parametrize("scale", [0.02, 0.1])
+def test_a_small_company_lives_through_two_months(scale):
+    tenant = Tenant(profile="real", scale=scale)
+
+    assert tenant.day_passes(60).added

@@ -128,14 +128,24 @@ def test_a_token_that_dies_in_mid_run_is_renewed(tmp_path, small):
 
 
 def test_oauth_client_credentials_open_the_tenant(tmp_path, small):
-    root = small.url.rsplit("/", 1)[0]
-    config = settings(
-        small, auth_method="oauth2", oauth_client_id="kinetic-elt", oauth_scope="kinetic",
-        oauth_client_secret=small.password, oauth_token_url=f"{root}/oauth2/token",
-    )  # fmt: skip
-    config = {k: v for k, v in config.items() if k not in {"username", "password"}}
+    basic = settings(small)
+    config = {k: v for k, v in basic.items() if k not in {"username", "password"}} | {
+        "auth_method": "oauth2",
+        "oauth_token_url": small.token_url,
+        "oauth_client_id": small.client_id,
+        "oauth_client_secret": small.client_secret,
+        "oauth_scope": "kinetic",
+    }
 
-    assert run_tap(tmp_path, config).code in {0, 2}
+    result = run_tap(tmp_path, config)
+
+    assert result.code == 0, result.stderr[-2000:]
+    warehouse = Warehouse()
+    warehouse.load(result)
+    assert_equal(warehouse, small.tenant)
+    refused = run_tap(tmp_path, {**config, "oauth_client_secret": "nonsense"})
+    assert refused.code == 2
+    assert "`oauth_client_secret`" in refused.error
 
 
 def test_a_column_that_appears_between_runs_arrives_with_the_next(tmp_path, small):

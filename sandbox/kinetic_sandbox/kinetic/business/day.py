@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 _CLOSED_DAILY = ("vendors", "parts", "gl_accounts", "gl_segment_values", "customers", "projects")
 
 
+_KEPT_OPEN = 2
+"""Small companies keep so many of each, or there would be nobody left to trade with."""
+
+
 def pass_a_day(books: Books) -> None:
     """Let one company do a day's work."""
     _finish_yesterday(books)
@@ -75,7 +79,8 @@ def _settle_accounts(books: Books) -> None:
 def _tidy_masters(books: Books) -> None:
     for stream in _CLOSED_DAILY:
         rows = [row for row in books.open_rows(stream) if not _carries_weight(row)]
-        for row in books.some(rows, 1):
+        if len(rows) > _KEPT_OPEN:
+            row = books.rng.choice(rows)
             books.close(stream, books.key(stream, row))
     for stream in ("vendors", "parts"):
         for row in books.some(books.closed_rows(stream), 1):

@@ -15,6 +15,7 @@ _CLOSED_SHARE = {
     "gl_accounts": 0.05,
     "gl_segment_values": 0.04,
 }
+_KEPT_OPEN = 2
 _NULL_SHARE = 0.03
 
 
@@ -22,7 +23,8 @@ def leave_oddities(books: Books) -> None:
     """Close some masters, and blank some flags and change dates as old conversions do."""
     for stream, share in _CLOSED_SHARE.items():
         rows = [row for row in books.open_rows(stream) if not _is_needed(row)]
-        for row in books.some(rows, max(1, round(len(rows) * share))):
+        spare = max(0, len(rows) - _KEPT_OPEN)
+        for row in books.some(rows, min(spare, max(1, round(len(rows) * share)))):
             books.close(stream, books.key(stream, row))
     for stream in (*_CLOSED_SHARE, "purchase_orders", "ap_invoices", "ap_payments"):
         _blank_flags(books, stream)

@@ -171,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         if answer.cut or not answer.status:
             self.close_connection = True
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = do_OPTIONS = do_GET  # noqa: N815
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_GET  # noqa: N815
 
     def log_message(self, *_: object) -> None:
         """Say nothing; what was asked stands in `requests`."""
