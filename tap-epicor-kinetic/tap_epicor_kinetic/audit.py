@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import SettingsError
+from .errors import SettingsError, TapError
 from .json_schema import DATE_TIME, INTEGER, TEXT
 
 if TYPE_CHECKING:
@@ -93,9 +93,13 @@ class RunLog:
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Add lines; they reach the disk together."""
-        if self._path:
+        if not self._path:
+            return
+        try:
             with self._path.open("a", encoding="utf-8") as log:
                 log.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+        except OSError as error:
+            raise TapError(f"`run_log_path` {self._path} cannot be written: {error}.") from error
 
 
 def log_summary(logger: logging.Logger, outcomes: list[Outcome]) -> None:

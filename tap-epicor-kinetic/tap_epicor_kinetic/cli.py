@@ -5,19 +5,22 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
+from pathlib import Path
 
 import click
 
-from .errors import TapError
+from .errors import SettingsError, TapError
 from .tap import TapEpicorKinetic
 
 logger = logging.getLogger(TapEpicorKinetic.name)
 
 _SETTINGS = 2
 _FAILED = 1
+_FILES = {"--config", "--state", "--catalog"}
 
 
 def main() -> None:
@@ -31,6 +34,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """Run with these arguments and return the exit code."""
     try:
+        _check_files(arguments)
         return int(TapEpicorKinetic.cli.main(arguments, standalone_mode=False) or 0)
     except TapError as error:
         logger.error("%s", error)  # noqa: TRY400 - the message is the whole story
@@ -45,6 +49,24 @@ def run(arguments: list[str]) -> int:
         return _FAILED
     finally:
         _flush()
+
+
+def _check_files(arguments: list[str]) -> None:
+    """The SDK reads these files, but says what is wrong with a traceback."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        option, _, value = argument.partition("=")
+        path = value or following
+        if option in _FILES and path not in {"", "ENV"}:
+            _check_file(option, Path(path))
+
+
+def _check_file(option: str, path: Path) -> None:
+    try:
+        json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{option} {path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise SettingsError(f"{option} {path} is not JSON: {error}.") from error
 
 
 def _flush() -> None:

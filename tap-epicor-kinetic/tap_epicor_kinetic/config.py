@@ -122,8 +122,9 @@ def _root(pasted: str, companies: tuple[str, ...]) -> str:
     """The root of the instance; `https://host/x/api/v2/odata/EPIC06/…` is cut before `/api/`."""
     parts = urlsplit(pasted.strip())
     if parts.scheme not in {"http", "https"} or not parts.hostname:
+        shown = "" if set("@?") & set(pasted) else f" {pasted!r}"  # may hold a login or key
         raise SettingsError(
-            f"`api_url` is {_without_login(pasted)!r}, not an address; "
+            f"`api_url`{shown} is not an address; "
             "write https://host/instance, as in the address of the Kinetic client."
         )
     if parts.username or parts.password:
@@ -141,10 +142,6 @@ def _root(pasted: str, companies: tuple[str, ...]) -> str:
                 f"({', '.join(companies)}); add it there or shorten the address."
             )
     return f"{parts.scheme}://{parts.netloc}{path.rstrip('/')}"
-
-
-def _without_login(url: str) -> str:
-    return re.sub(r"//[^/@]*@", "//***@", url)
 
 
 def _is_loopback(host: str) -> bool:

@@ -216,11 +216,11 @@ def _closed(facts: BusinessObject, entity: EntityType, options: StreamOptions) -
     rules = facts.closed_when
     if options.closed_when is not None:
         rules = (parse_rule(options.closed_when),) if options.closed_when else ()
-        if rules and rules[0].column not in entity.columns:
-            flags = [c.name for c in entity.columns.values() if c.edm_type == "Edm.Boolean"]
+        flags = [c.name for c in entity.columns.values() if c.edm_type == "Edm.Boolean"]
+        if rules and rules[0].column not in flags:
             raise SettingsError(
                 f"`stream_options.{facts.name}.closed_when` is {options.closed_when!r}, which "
-                f"{entity.name} does not have; it has {_listed(flags)}."
+                f"{entity.name} does not have as a flag; it has {_listed(flags)}."
             )
     for rule in rules:
         if rule.column in entity.columns:
@@ -277,7 +277,7 @@ def _with_overrides(config: TapConfig) -> Iterator[BusinessObject]:
             facts,
             service=options.service or facts.service,
             entity_set=options.entity_set or facts.entity_set,
-            is_child=facts.is_child and not options.entity_set,
+            is_child=facts.is_child or bool(options.entity_set),
         )
 
 

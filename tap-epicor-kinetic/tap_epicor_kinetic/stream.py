@@ -100,7 +100,8 @@ class KineticStream(Stream):
     def emitted(self) -> tuple[str, ...]:
         """The tenant's columns that are sent."""
         columns = self._definition.entity.columns
-        chosen = tuple(n for n in columns if self.mask.get(("properties", n)))
+        key = self._definition.entity.key
+        chosen = tuple(n for n in columns if n in key or self.mask.get(("properties", n)))
         unknown = [self._definition.unknown[n] for n in chosen if n in self._definition.unknown]
         if unknown:
             raise DiscoveryError(

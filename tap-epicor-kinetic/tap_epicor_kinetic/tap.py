@@ -18,6 +18,7 @@ from .config import TapConfig, read_config
 from .discovery import discover
 from .errors import (
     AccessDenied,
+    DiscoveryError,
     Interrupted,
     LoginLost,
     LoginRefused,
@@ -143,8 +144,16 @@ class TapEpicorKinetic(Tap):
         errors = super()._validate_config(raise_errors=False)
         if errors and raise_errors:
             known = ", ".join(sorted(self.config_jsonschema["properties"]))
-            raise SettingsError(f"{'; '.join(errors)}. Settings are: {known}.")
+            told = "; ".join(map(self._without_value, errors))
+            raise SettingsError(f"{told}. Settings are: {known}.")
         return errors
+
+    def _without_value(self, error: str) -> str:
+        """JSON Schema's messages quote the value, which may be a secret."""
+        for name, schema in self.config_jsonschema["properties"].items():
+            if schema.get("secret") and f"config['{name}']" in error:
+                return f"`{name}` has the wrong type, it has to be text"
+        return error
 
     @override
     def discover_streams(self) -> list[Stream]:
@@ -203,29 +212,34 @@ class TapEpicorKinetic(Tap):
         for stream in streams:
             for company in self.settings.companies:
                 run.outcome(stream.name, company)
+        if not streams:
+            raise DiscoveryError(
+                "No stream is selected, so there is nothing to read; look at the catalog's "
+                "selection, or at the select rules in meltano.yml."
+            )
         self._write_state()
         status = "failed"
         try:
             self._send(streams, audit)
             status = "complete"
         finally:
-            run.log_end(status)
             log_summary(self.logger, run.outcomes)
+            run.log_end(status)
+        run.mark_complete()
 
     def _send(self, streams: list[KineticStream], audit: list[AuditStream]) -> None:
         try:
-            for company in self.settings.companies if streams else ():
+            for company in self.settings.companies:
                 self._prove_company(company, streams)
             for stream in streams:
                 stream.send()
-        except TapError:
+        except Exception:
             for audit_stream in audit:
                 audit_stream.send()
             self._write_state()
             raise
         for audit_stream in audit:
             audit_stream.send()
-        self.run.mark_complete()
 
     def _prove_company(self, company: str, streams: list[KineticStream]) -> None:
         """One small request, so that a wrong code is told before hours of reading."""

@@ -70,11 +70,16 @@ class Table:
     ignores_skip: bool = False
     queries: list[Query] = field(default_factory=list)
     name: str = "Table of company X"
+    kind: str = "Svc/Table"
     server_time: datetime = datetime(2026, 11, 21, 12, tzinfo=timezone.utc)
 
     def count(self, query: Query) -> int:  # noqa: ARG002 - part of the protocol
         """Not offered, as by some tenants."""
         raise QueryRefused("no $count here")
+
+    def probe(self, query: Query) -> Page:
+        """As any page."""
+        return self.page(query)
 
     def page(self, query: Query) -> Page:
         """Answer one query."""

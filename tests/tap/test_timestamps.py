@@ -57,6 +57,10 @@ def test_order_follows_the_fraction_whatever_its_length(fractions):
     assert (first <= second) == by_value
 
 
+def test_the_first_year_keeps_its_zeros():
+    assert parse_timestamp("0001-01-01T10:00:00Z").text() == "0001-01-01T10:00:00Z"
+
+
 @pytest.mark.parametrize("text", ["", "yesterday", "2026-13-01T00:00:00Z", "20260101"])
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError):

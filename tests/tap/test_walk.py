@@ -11,7 +11,7 @@ from tap_epicor_kinetic.extract.bookmark import Bookmark
 from tap_epicor_kinetic.extract.cursor import Cursor
 from tap_epicor_kinetic.extract.reader import Reader, Wanted
 from tap_epicor_kinetic.extract.rows import Peek
-from tap_epicor_kinetic.extract.terms import NotEqual
+from tap_epicor_kinetic.extract.terms import NotEqual, Verbatim
 from tap_epicor_kinetic.extract.walk import KeyWalk, OffsetWalk, PageSize
 from tap_epicor_kinetic.odata.query import Query
 
@@ -93,19 +93,35 @@ def test_a_walk_by_offset_misses_no_row_that_stays_while_others_vanish(keys, siz
     assert set(keys) - gone <= set(met)
 
 
-def test_a_full_last_page_costs_one_more_request_and_loses_nothing():
-    keys = [(n, "a") for n in range(6)]
-    source = table(keys, cap=3)
+@given(KEYS, SIZES, st.randoms(use_true_random=False))
+def test_pages_of_any_length_end_nothing_early(keys, size, random):
+    """A gateway may cap by bytes: any page can be short."""
 
-    assert key_walk(source, PageSize(1000)) == keys
-    assert len(source.queries) == 3
+    def cap_by_bytes(source: Table) -> None:
+        source.cap = random.randint(1, 5)
+
+    assert key_walk(table(keys, before_page=cap_by_bytes), PageSize(size)) == keys
 
 
-def test_a_page_shorter_than_the_largest_ends_the_walk_without_asking_again():
-    source = table([(n, "a") for n in range(5)], cap=3)
+def test_a_short_page_ends_the_walk_only_where_it_reaches_the_newest_key():
+    source = table([(n, "a") for n in range(6)], cap=4)
+    columns = [source.entity.columns["SysRevID"]]
+    walk = KeyWalk(
+        source, Query(), columns, Peek(source.entity, ["SysRevID"]), PageSize(9), Event()
+    )
 
-    assert len(key_walk(source, PageSize(1000))) == 5
+    assert [len(page.rows) for page in walk.pages(None, 6_000_000_035)] == [4, 2]
     assert len(source.queries) == 2
+    assert [len(page.rows) for page in walk.pages(None, None)] == [4, 2]
+    assert len(source.queries) == 5
+
+
+@pytest.mark.parametrize("habit", ["ignores_filter", "ignores_order"])
+def test_a_composite_key_that_is_not_walked_in_order_stops_the_walk(habit):
+    keys = [(3, "c"), (1, "b"), (7, "a"), (2, "d"), (9, "a"), (4, "x")]
+
+    with pytest.raises(WalkError, match="A, B"):
+        key_walk(table(keys, row_version=False, **{habit: True}), PageSize(2), ("A", "B"))
 
 
 def test_a_page_that_is_too_heavy_is_halved_and_read_from_the_same_key():
@@ -220,6 +236,91 @@ def test_a_restored_copy_is_read_whole():
 
     assert len(again) == len(keys)
     assert bookmark.value == 1008
+
+
+def opened_and_closed(source: Table, bookmark: Bookmark, runs) -> set[tuple]:
+    """Apply runs to a target; the keys that it shows as open."""
+    target = {}
+    for wanted in runs:
+        for row, is_closed in read(source, bookmark, **wanted):
+            cells = Peek(source.entity, ["A", "B"])([row])[0]
+            target[cells["A"], cells["B"]] = is_closed
+    return {key for key, is_closed in target.items() if not is_closed}
+
+
+def half_closed() -> tuple[Table, NotEqual]:
+    source = table([(n, "a") for n in range(8)])
+    for a, _ in source.rows:
+        source.rows[a, "a"]["Inactive"] = a % 2 == 0
+    return source, NotEqual(source.entity.columns["Inactive"], value=True)
+
+
+def cut(source: Table, bookmark: Bookmark, **wanted) -> Bookmark:
+    """A run that sends one page and is then killed; what STATE holds of it."""
+    cursor = Cursor(source.entity.columns["SysRevID"])
+    reader = Reader(source, Wanted(source.entity, cursor, **wanted), bookmark, 3, Event())
+    reader.sent(next(reader.read()))
+    return Bookmark.read(reader.bookmark.keep())
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_rows_that_a_cut_run_sent_in_another_mode_are_retracted(before):
+    source, closed = half_closed()
+    bookmark, exclude = Bookmark(), {"closed": closed}
+    if before:
+        read(source, bookmark, **exclude)
+        for row in source.rows.values():
+            row["SysRevID"] += 1_000
+    bookmark = cut(source, bookmark, closed=closed, leaves_closed_out=False)
+
+    rows = read(source, bookmark, **exclude)
+
+    retracted = {Peek(source.entity, ["A"])([row])[0]["A"] for row, gone in rows if gone}
+    assert retracted == {0, 2, 4, 6}
+
+
+def test_a_restored_copy_is_still_read_whole_after_a_cut():
+    source, bookmark = table([(n, "a") for n in range(9)]), Bookmark()
+    read(source, bookmark)
+    for n, row in enumerate(source.rows.values()):
+        row["SysRevID"] = 1000 + n
+    bookmark = cut(source, bookmark, closed=None)
+    source.rows[0, "a"]["SysRevID"] = 8_000_000_000
+
+    again = read(source, bookmark)
+
+    met = {Peek(source.entity, ["A"])([row])[0]["A"] for row, _ in again}
+    assert met == {0, 3, 4, 5, 6, 7, 8}
+
+
+def test_another_filter_of_the_users_reads_everything_once():
+    source, bookmark = table([(n, "a") for n in range(9)]), Bookmark()
+    read(source, bookmark, always=(Verbatim("A lt 3"),))
+
+    assert len(read(source, bookmark)) == 9
+
+
+def test_another_closed_rule_reads_everything_once_and_retracts():
+    source, closed = half_closed()
+
+    assert opened_and_closed(source, Bookmark(), [{}, {"closed": closed}]) == {
+        (1, "a"), (3, "a"), (5, "a"), (7, "a")
+    }  # fmt: skip
+
+
+def test_another_replication_key_starts_over_and_does_not_resume_the_old_walk():
+    source = table([(n, "a") for n in range(9)])
+    bookmark = cut(source, Bookmark(), closed=None)
+    by_number = Cursor(source.entity.columns["A"])
+    reader = Reader(source, Wanted(source.entity, by_number, None), bookmark, 4, Event())
+    rows = []
+    for page in reader.read():
+        rows += page.rows
+        reader.sent(page)
+    reader.finish()
+
+    assert len(rows) == 9
+    assert (reader.bookmark.replication_key, reader.bookmark.value) == ("A", 8)
 
 
 def test_a_row_without_its_flag_is_an_error_and_never_an_open_row():

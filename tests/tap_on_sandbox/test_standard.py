@@ -92,6 +92,12 @@ def test_test_fails_with_code_2_where_the_login_is_refused(tmp_path):
         ),
         ({"stream_options": {"vendors": {"closed_when": "Voided"}}}, ["closed_when", "Inactive"]),
         ({"stream_options": {"vendors": {"colour": "red"}}}, ["colour"]),
+        (
+            {"stream_options": {"ap_invoices": {"closed_when": "InvoiceNum"}}},
+            ["closed_when", "flag"],
+        ),
+        ({"password": 83729182}, ["`password`"]),
+        ({"api_url": "admin:83729182@erp.example.com/x"}, ["`api_url`"]),
     ],
 )
 def test_a_wrong_setting_is_exit_code_2_and_one_sentence_about_it(change, names, tmp_path):
@@ -105,6 +111,39 @@ def test_a_wrong_setting_is_exit_code_2_and_one_sentence_about_it(change, names,
     for name in names:
         assert name in last
     assert "Traceback" not in done.stderr
+    assert "83729182" not in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--config", "--state", "--catalog"])
+@pytest.mark.parametrize("content", ["{", None])
+def test_a_file_that_is_not_json_or_not_there_is_named(option, content, tmp_path):
+    path = tmp_path / "given.json"
+    if content:
+        path.write_text(content)
+    given = tap_files(tmp_path, settings(SERVER), None, None) if option != "--config" else []
+
+    done = subprocess.run(
+        [*TAP, *given, option, str(path)], capture_output=True, text=True, env=environment(),
+        check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert option in last
+    assert str(path) in last
+    assert "Traceback" not in done.stderr
+
+
+def test_a_catalog_without_a_selected_stream_is_not_a_complete_run(tmp_path):
+    given = tap_files(tmp_path, settings(SERVER), None, {"streams": []})
+
+    done = subprocess.run(
+        [*TAP, *given], capture_output=True, text=True, env=environment(), check=False
+    )
+
+    assert done.returncode == 1
+    assert "No stream is selected" in done.stderr
+    assert "last_complete_run" not in done.stdout
 
 
 def test_a_pasted_longer_address_is_understood(tmp_path):

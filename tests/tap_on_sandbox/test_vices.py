@@ -87,6 +87,18 @@ def test_child_sets_that_cannot_be_filtered_are_read_whole_with_a_warning(tmp_pa
     assert filters <= {None}
 
 
+def test_a_child_set_that_the_user_names_himself_is_proved_as_well(tmp_path, small):
+    small.vices.set("child_filter_on_parent", value=True)
+    options = {"ap_invoice_lines": {"entity_set": "APInvDtls"}}
+    warehouse = Warehouse()
+
+    result = run_tap(tmp_path, settings(small, stream_options=options))
+
+    assert result.code == 0, result.stderr[-2000:]
+    warehouse.load(result)
+    assert_equal(warehouse, small.tenant)
+
+
 def test_changes_of_child_rows_arrive_although_they_cannot_be_filtered(tmp_path, small):
     small.vices.set("child_filter_on_parent", value=True)
     warehouse = Warehouse()

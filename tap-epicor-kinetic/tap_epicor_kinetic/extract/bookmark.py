@@ -18,6 +18,9 @@ from .cursor import Cursor, CursorValue, higher, lower
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+Basis = dict[str, Any]
+"""What decides which rows are sent: source, replication key, closed rule, mode, user's filter."""
+
 _CLOCK = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -45,12 +48,14 @@ class OpenWalk:
 
     Attributes:
         query: what was being read; another query starts anew.
+        basis: under which settings; others start anew.
         position: the last row that was sent.
         mark: of the run that began the walk.
         seen: the highest replication key so far, as STATE keeps it.
     """
 
     query: str
+    basis: Basis
     position: list[Any]
     mark: Mark
     seen: int | str | None
@@ -58,31 +63,50 @@ class OpenWalk:
 
 @dataclass
 class Bookmark:
-    """One partition of a stream's STATE."""
+    """One partition of a stream's STATE.
+
+    Attributes:
+        replication_key: the column that `value` belongs to, None for a full table.
+        value: how far the last complete read came.
+        is_complete: a read has been completed, so later ones retract what has closed.
+        basis: the settings under which rows were sent last.
+        reads_whole: rows were sent under other settings, or before a database was restored; set
+            until a read of everything is complete.
+        marks: of row versions, oldest first.
+        filter_proved: a child set's `$filter` was seen to look at the child's own columns.
+        walk: of a run that was cut.
+    """
 
     replication_key: str | None = None
     value: int | str | None = None
     is_complete: bool = False
-    closed_records: str | None = None
+    basis: Basis | None = None
+    reads_whole: bool = False
     marks: list[Mark] = field(default_factory=list)
-    largest_page: int = 0
     filter_proved: bool = False
     walk: OpenWalk | None = None
 
     @staticmethod
     def read(kept: Mapping[str, Any]) -> Bookmark:
-        """From STATE; fields of later versions are left alone."""
-        walk = kept.get("walk")
+        """From STATE; fields that this version does not know are passed over."""
+        walk = kept.get("walk") or {}
         return Bookmark(
             replication_key=kept.get("replication_key"),
             value=kept.get("replication_key_value"),
             is_complete=kept.get("is_complete", False),
-            closed_records=kept.get("closed_records"),
+            basis=kept.get("basis"),
+            reads_whole=kept.get("reads_whole", False),
             marks=[Mark.read(mark) for mark in kept.get("marks", [])],
-            largest_page=kept.get("largest_page", 0),
             filter_proved=kept.get("filter_proved", False),
-            walk=walk
-            and OpenWalk(walk["query"], walk["position"], Mark.read(walk["mark"]), walk["seen"]),
+            walk=OpenWalk(
+                walk["query"],
+                walk["basis"],
+                walk["position"],
+                Mark.read(walk["mark"]),
+                walk.get("seen"),
+            )
+            if walk.keys() >= {"query", "basis", "position", "mark"}
+            else None,
         )
 
     def keep(self) -> dict[str, Any]:
@@ -91,24 +115,21 @@ class Bookmark:
             "replication_key": self.replication_key,
             "replication_key_value": self.value,
             "is_complete": self.is_complete,
-            "closed_records": self.closed_records,
+            "basis": self.basis,
+            "reads_whole": self.reads_whole,
             "marks": [mark.keep() for mark in self.marks],
-            "largest_page": self.largest_page,
             "filter_proved": self.filter_proved,
         }
         if self.walk:
             walk = self.walk
             kept["walk"] = {
                 "query": walk.query,
+                "basis": walk.basis,
                 "position": walk.position,
                 "mark": walk.mark.keep(),
                 "seen": walk.seen,
             }
         return kept
-
-    def belongs_to(self, cursor: Cursor | None) -> bool:
-        """Whether this was written under the same replication key."""
-        return self.replication_key == (cursor.column.name if cursor else None)
 
     def start(self, cursor: Cursor, lookback_seconds: int) -> CursorValue | None:
         """Where an incremental run begins; None where there is no bookmark.
@@ -132,6 +153,7 @@ class Bookmark:
         """Move behind a walk that is complete: the lower of the highest key seen and the mark."""
         self.walk = None
         self.is_complete = True
+        self.reads_whole = False
         self.replication_key = cursor.column.name if cursor else None
         if cursor is None:
             self.value = None

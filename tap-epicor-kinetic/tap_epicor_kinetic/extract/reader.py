@@ -7,7 +7,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from tap_epicor_kinetic.errors import HostUnreachable, QueryRefused, ServerFault, WalkError
+from tap_epicor_kinetic.errors import (
+    HostUnreachable,
+    PageTooHeavy,
+    QueryRefused,
+    ServerFault,
+    WalkError,
+)
 from tap_epicor_kinetic.odata.literals import COMPARABLE
 from tap_epicor_kinetic.odata.query import Query, compare
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.metadata import Column, EntityType
     from tap_epicor_kinetic.odata.payload import Page
 
+    from .bookmark import Basis
     from .terms import Term
 
 logger = logging.getLogger("tap-epicor-kinetic")
@@ -43,6 +50,13 @@ class Source(RowSource, Protocol):
     @property
     def server_time(self) -> datetime:
         """The server's clock."""
+
+    @property
+    def kind(self) -> str:
+        """Service and set, whatever the company."""
+
+    def probe(self, query: Query) -> Page:
+        """One page of a query that the server may not be able to answer at all."""
 
     def count(self, query: Query) -> int:
         """How many rows satisfy the query's conditions; may be refused."""
@@ -88,6 +102,18 @@ class Wanted:
         """Whether the walk goes by row version."""
         return ROW_VERSION in self.entity.columns
 
+    def basis(self, source: str) -> Basis:
+        """What decides which rows are sent; kept in STATE, so that a change is noticed."""
+        user_filter = [term.text() for term in self.always if isinstance(term, Verbatim)]
+        mode = "exclude" if self.leaves_closed_out else "include"
+        return {
+            "source": source,
+            "replication_key": self.cursor.column.name if self.cursor else None,
+            "closed_when": self.closed.text() if self.closed else None,
+            "closed_records": mode if self.closed else None,
+            "filter": user_filter[0] if user_filter else None,
+        }
+
     def terms(self) -> tuple[Term, ...]:
         """All conditions that could ever be asked for."""
         closed = (self.closed,) if self.closed else ()
@@ -120,7 +146,6 @@ class Progress:
     filter: str = ""
     pages: int = 0
     rows: int = 0
-    retracted: int = 0
     mark: Mark | None = None
     expected: int | None = None
 
@@ -136,9 +161,11 @@ class Reader:
         self._stop = stop
         self.bookmark = bookmark
         self.progress = Progress()
-        self._size = PageSize(page_size, bookmark.largest_page)
+        self._size = PageSize(page_size)
         self._seen: CursorValue | None = None
-        self._starts_over = False
+        self._basis = wanted.basis(source.kind)
+        # Forgets the bookmark when the read is complete.
+        self._starts_over = bookmark.replication_key != self._basis["replication_key"]
         cursor = (wanted.cursor.column.name,) if wanted.cursor else ()
         steering = [*(c.name for c in wanted.walk_columns), *cursor, *wanted.entity.key]
         steering += [name for term in wanted.terms() for name in term.columns]
@@ -155,16 +182,16 @@ class Reader:
                 "the newest change lies below the bookmark, as in a database restored from a copy; "
                 "reading everything again"
             )
-            self._starts_over = True
+            self._starts_over = self.bookmark.reads_whole = True
             yield from self._pages(self._whole("restored"), mark, newest, can_filter=can_filter)
 
     def sent(self, page: ReadPage) -> None:
         """The page is on its way: an interrupted run resumes behind it."""
         self._seen = page.seen
-        self.bookmark.largest_page = max(self.bookmark.largest_page, self._size.largest)
         if self.progress.mark is not None and page.position is not None:
             self.bookmark.walk = OpenWalk(
                 self.progress.filter,
+                self._basis,
                 list(page.position),
                 self.progress.mark,
                 self._cursor_text(page.seen),
@@ -178,7 +205,6 @@ class Reader:
         wanted = self._wanted
         if self._starts_over:
             self.bookmark.forget()
-        self.bookmark.closed_records = "exclude" if wanted.leaves_closed_out else "include"
         self.bookmark.finish(wanted.cursor, self._seen, mark, wanted.lookback_seconds)
 
     def _take_mark(self) -> tuple[Mark, int | None]:
@@ -203,23 +229,26 @@ class Reader:
         return Ahead(lambda: self._source.page(query), self._stop).result()
 
     def _plan(self) -> Plan:
-        wanted, bookmark = self._wanted, self.bookmark
+        """Decide what to read, and remember at once under which settings rows will be sent."""
+        wanted, bookmark, before = self._wanted, self.bookmark, self.bookmark.basis
+        bookmark.basis = self._basis
+        if before is not None and before != self._basis:
+            changes = [
+                f"{name} was {before.get(name)} and is {value}"
+                for name, value in self._basis.items()
+                if before.get(name) != value
+            ]
+            self._warn(f"{'; '.join(changes)}: reading everything once")
+            bookmark.reads_whole = True
+        if bookmark.reads_whole:
+            return self._whole("everything once")
         if not bookmark.is_complete:
             return self._first("first sync")
-        if not bookmark.belongs_to(wanted.cursor):
-            key = wanted.cursor.column.name if wanted.cursor else "none"
-            self._warn(f"replication key is now {key}; reading everything again")
-            self._starts_over = True
-            return self._whole("another replication key")
-        mode = "exclude" if wanted.leaves_closed_out else "include"
-        if bookmark.closed_records != mode and wanted.closed:
-            self._warn(f"`closed_records` is now {mode}; reading everything once")
-            return self._whole(f"closed_records changed to {mode}")
         if wanted.cursor is None:
             return self._whole("full table")
         start = bookmark.start(wanted.cursor, wanted.lookback_seconds)
-        if start is None:
-            return self._first("no bookmark yet")
+        if start is None:  # no row had a value in the replication key
+            return Plan("everything", (*wanted.always, *wanted.first_only))
         since = AtLeast(wanted.cursor, start)
         return Plan("changes", (*wanted.always, since), is_incremental=True)
 
@@ -229,7 +258,8 @@ class Reader:
         return Plan(why, (*wanted.always, *wanted.first_only, *only_open))
 
     def _whole(self, why: str) -> Plan:
-        return Plan(why, self._wanted.always)
+        bounds = () if self.bookmark.is_complete else self._wanted.first_only
+        return Plan(why, (*self._wanted.always, *bounds))
 
     def _pages(
         self, plan: Plan, mark: Mark, newest: int | None, *, can_filter: bool
@@ -271,7 +301,7 @@ class Reader:
     def _resume(self, query: Query) -> tuple[Any, ...] | None:
         """Where an interrupted walk of the same rows stopped; its mark is the one that counts."""
         walk, cursor = self.bookmark.walk, self._wanted.cursor
-        if walk is None or walk.query != query.filter:
+        if walk is None or (walk.query, walk.basis) != (query.filter, self._basis):
             return None
         self.progress.mark = walk.mark
         self._seen = cursor.read(walk.seen) if cursor else None
@@ -301,7 +331,6 @@ class Reader:
         closed = [is_closed for _, is_closed in kept]
         self.progress.pages += 1
         self.progress.rows += len(kept)
-        self.progress.retracted += sum(closed)
         position = page.position if resumable else None
         return ReadPage([row for row, _ in kept], closed, position, self._highest(page.cells))
 
@@ -339,9 +368,10 @@ class Reader:
         columns = [entity.columns[name] for name in names]
         row = Peek(entity, names)(sample.value)[0]
         conditions = tuple(compare(column, "eq", row[column.name]) for column in columns)
+        query = Query(conditions, select=(*names,), top=1)
         try:
-            found = self._page(Query(conditions, select=(*names,), top=1)).value
-        except QueryRefused as error:
+            found = Ahead(lambda: self._source.probe(query), self._stop).result().value
+        except (QueryRefused, PageTooHeavy) as error:
             self._warn(f"$filter is refused on this child set ({error}); reading it whole")
             return False
         self.bookmark.filter_proved = Peek(entity, names)(found) == [row]

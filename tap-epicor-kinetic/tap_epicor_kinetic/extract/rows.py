@@ -84,7 +84,6 @@ class RowWriter:
     Args:
         entity: the row's type.
         emitted: the columns to send.
-        key: the columns of the row's address, in `$metadata` order.
         lineage: for the added columns.
         decimals_as_text: True writes decimals as strings, digit by digit.
     """
@@ -147,7 +146,7 @@ class RowWriter:
         for name, fix in self._fixers.items():
             cell = cells.get(name)
             if cell is not None:
-                cells[name] = fix(cell)
+                cells[name] = self._fix(name, fix, cell, key)
         address = key_predicate([(key[name], edm_type) for name, edm_type in self._key])
         source = _encode(
             {
@@ -159,6 +158,22 @@ class RowWriter:
         body = _encode(cells)
         comma = b"," if cells else b""
         return b"".join((body[:-1], comma, before, b",", after, b",", source[1:]))
+
+    def _fix(
+        self,
+        name: str,
+        fix: Callable[[msgspec.Raw], msgspec.Raw],
+        cell: msgspec.Raw,
+        key: Mapping[str, Any],
+    ) -> msgspec.Raw:
+        try:
+            return fix(cell)
+        except (ValueError, ArithmeticError) as error:
+            raise ServerFault(
+                f"{self._lineage.set_url}: column {name} of the row {tuple(key.values())} holds "
+                f"{bytes(cell)[:60]!r}, which is no value of its type ({error}). Mend the row in "
+                "Kinetic, or deselect the column."
+            ) from error
 
 
 def _text(cell: msgspec.Raw | None) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_epicor_kinetic.errors import Interrupted, PageTooHeavy, WalkError
@@ -57,15 +58,9 @@ class WalkedPage:
 
 @dataclass
 class PageSize:
-    """How many rows to ask for, and the most that the server has given at once.
-
-    Attributes:
-        asked: `$top`; halved when the server cannot make a page.
-        largest: the largest page so far, earlier runs included: servers cap pages silently.
-    """
+    """How many rows to ask for; halved when the server cannot make a page."""
 
     asked: int
-    largest: int = 0
 
     def halve(self, error: PageTooHeavy) -> None:
         """Ask for less from now on.
@@ -76,14 +71,7 @@ class PageSize:
         if self.asked <= 1:
             raise error
         self.asked = self.asked // 2
-        self.largest = min(self.largest, self.asked)
         logger.warning("%s Going on with pages of %d rows.", error, self.asked)
-
-    def may_be_last(self, rows: int) -> bool:
-        """Whether a page of this many rows can only be the last one."""
-        is_short = rows < self.asked and rows < self.largest
-        self.largest = max(self.largest, rows)
-        return is_short
 
 
 class Walk:
@@ -134,8 +122,9 @@ class Walk:
 class KeyWalk(Walk):
     """From key to key.
 
-    The walk ends at an empty page; at a page shorter than asked for and than the largest that the
-    server has given; or at a short page that reaches `newest`, the highest key before the walk.
+    Servers cap pages silently, by rows or by bytes, so that a short page is no proof of the end.
+    The walk ends at an empty page, or at a short one that reaches `newest`, the highest key that
+    the set had before the walk.
     """
 
     def pages(self, position: Position | None, newest: object = None) -> Iterator[WalkedPage]:
@@ -146,13 +135,10 @@ class KeyWalk(Walk):
             cells = self._peek(page.value)
             if not cells:
                 return
-            self._prove_order(position, cells)
+            self._prove_order(position, [self._position(row) for row in cells])
             position = self._position(cells[-1])
-            asked = self._size.asked
-            is_last = self._size.may_be_last(len(cells)) or (
-                newest is not None and len(cells) < asked and position[0] >= newest
-            )
-            is_last = is_last and page.next_link is None
+            is_short = len(cells) < self._size.asked and page.next_link is None
+            is_last = is_short and newest is not None and position[0] >= newest
             if not is_last:
                 request = self._ask(self._query(position))
             yield WalkedPage(page.value, cells, position)
@@ -165,14 +151,14 @@ class KeyWalk(Walk):
             conditions = (*conditions, after(self._columns, position))
         return lambda size: replace(self._base, conditions=conditions, top=size)
 
-    def _prove_order(self, before: Position | None, cells: Sequence[Mapping[str, Any]]) -> None:
-        """Numbers must rise from row to row; only the server knows how it orders text."""
-        is_number = len(self._columns) == 1 and isinstance(cells[0][self._columns[0].name], int)
-        for row in cells:
-            here = self._position(row)
+    def _prove_order(self, before: Position | None, positions: Sequence[Position]) -> None:
+        """Each row has to follow the one before, as far as that can be told from here."""
+        if before in positions:
+            raise self._broken(f"{before} comes again")
+        for here in positions:
             if None in here:
                 raise self._broken(f"a row has no {self._base.order_by[here.index(None)]}")
-            if before is not None and (here <= before if is_number else here == before):
+            if before is not None and not _may_follow(before, here):
                 raise self._broken(f"after {before} comes {here}")
             before = here
 
@@ -214,14 +200,11 @@ class OffsetWalk(Walk):
                 continue
             stalls = 0
             seen = positions[-1]
-            is_last = self._size.may_be_last(len(positions)) and page.next_link is None
             yield WalkedPage(page.value[first_new:], cells[first_new:], seen)
-            if is_last:
-                return
             skip += len(positions) - 1
 
     def _query(self, skip: int) -> Callable[[int], Query]:
-        # One row more than asked for: the first repeats the last of the page before.
+        # At least two rows: the first repeats the last of the page before.
         return lambda size: replace(self._base, top=max(size, 2), skip=skip)
 
     def _check(self, is_sound: bool, what: str) -> None:  # noqa: FBT001 - reads as a claim
@@ -231,3 +214,11 @@ class OffsetWalk(Walk):
                 "be missed. Set `stream_options` to a search service's entity set, or read the "
                 "data through a BAQ."
             )
+
+
+def _may_follow(before: Position, here: Position) -> bool:
+    """Numbers are compared; only the server knows how it orders text, flags and times."""
+    for first, second in zip(before, here, strict=True):
+        if first != second:
+            return not isinstance(first, int | Decimal) or first < second
+    return False

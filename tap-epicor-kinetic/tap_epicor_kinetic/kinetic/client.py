@@ -17,6 +17,7 @@ from tap_epicor_kinetic.errors import (
     LoginLost,
     LoginRefused,
     PageTooHeavy,
+    QueryRefused,
     ServerFault,
     TapError,
 )
@@ -122,18 +123,22 @@ class KineticClient:
         except MetadataError as error:
             raise ServerFault(f"{what} cannot be read: {error}. Check `api_url`.") from error
 
-    def page(self, address: Address, query: Query) -> Page:
+    def page(self, address: Address, query: Query, *, can_shrink: bool = False) -> Page:
         """One page of rows.
 
         Raises:
-            PageTooHeavy: where a smaller `$top` may get through.
+            PageTooHeavy: where a smaller `$top` may get through; with `can_shrink` in any case.
         """
+        try:
+            encoded = query.encode()
+        except ValueError as error:
+            raise QueryRefused(f"{address}: {error}; shorten `stream_options` filter.") from error
         return self._get(
             str(address),
             address.path,
-            query.encode(),
+            encoded,
             lambda answer: parse_page(answer.body),
-            can_shrink=(query.top or 1) > 1,
+            can_shrink=can_shrink or (query.top or 1) > 1,
         )
 
     def count(self, address: Address, query: Query) -> int:
@@ -169,7 +174,7 @@ class KineticClient:
         except Unanswered as error:
             return _Trouble(str(error), _no_answer(error))
         if answer.status != _OK:
-            words = server_words(answer.body)
+            words = server_words(answer.body, self.redact)
             return _Trouble(
                 f"HTTP {answer.status}" + (f": {words}" if words else " without a reason"),
                 judge(answer.status, answer.body.decode("utf-8", "replace")),
@@ -226,7 +231,7 @@ class KineticClient:
                 trouble = _Trouble(str(error), _no_answer(error))
             else:
                 fault = judge(answer.status, "")
-                if answer.status < 500 or fault.action is Action.STOP:  # noqa: PLR2004
+                if answer.status == _OK or fault.action in {Action.STOP, Action.LOGIN}:
                     return answer
                 trouble = _Trouble(f"HTTP {answer.status}", fault)
             self._decide("the token endpoint", trouble, patience, can_shrink=False)
@@ -261,6 +266,7 @@ class EntitySet:
         self._client = client
         self._address = address
         self.name = str(address)
+        self.kind = f"{address.service}/{address.entity_set}"
 
     @property
     def server_time(self) -> datetime:
@@ -270,6 +276,14 @@ class EntitySet:
     def page(self, query: Query) -> Page:
         """One page of rows."""
         return self._client.page(self._address, query)
+
+    def probe(self, query: Query) -> Page:
+        """One page of a query that the server may not be able to answer at all.
+
+        Raises:
+            PageTooHeavy: as soon as it looks like that.
+        """
+        return self._client.page(self._address, query, can_shrink=True)
 
     def count(self, query: Query) -> int:
         """How many rows satisfy the query's conditions."""

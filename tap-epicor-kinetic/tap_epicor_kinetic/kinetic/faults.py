@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -21,6 +22,9 @@ from tap_epicor_kinetic.errors import (
     ServerFault,
     TapError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Action(Enum):
@@ -122,11 +126,14 @@ _BODY = msgspec.json.Decoder(_ErrorBody)
 _QUOTED_LENGTH = 300
 
 
-def server_words(body: bytes) -> str:
-    """The server's own explanation out of an error body, short; `""` where it gives none."""
+def server_words(body: bytes, redact: Callable[[str], str]) -> str:
+    """The server's own explanation out of an error body, short; `""` where it gives none.
+
+    Secrets go first: shortening could cut one in half, and half a secret is not recognised.
+    """
     try:
         decoded = _BODY.decode(body)
         words = decoded.ErrorMessage or str(decoded.error.get("message", ""))
     except msgspec.DecodeError:
-        words = re.sub(r"<[^>]*>", " ", body.decode("utf-8", "replace"))
-    return " ".join(words.split())[:_QUOTED_LENGTH]
+        words = re.sub(r"<[^>]*>", " ", redact(body.decode("utf-8", "replace")))
+    return redact(" ".join(redact(words).split()))[:_QUOTED_LENGTH]

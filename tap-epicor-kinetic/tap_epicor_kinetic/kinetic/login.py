@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from defusedxml import ElementTree
 
-from tap_epicor_kinetic.errors import LoginRefused
+from tap_epicor_kinetic.errors import LoginLost, LoginRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,6 +76,7 @@ class TokenLogin:
         self._lock = Lock()
         self._token: str | None = None
         self._renew_at = 0.0
+        self._has_worked = False
 
     def headers(self) -> dict[str, str]:
         """The current token, or a new one."""
@@ -95,11 +96,13 @@ class TokenLogin:
     def _new(self) -> tuple[str, float]:
         answer = self._fetch()
         if answer.status != _OK:
-            raise LoginRefused(f"The token endpoint answered HTTP {answer.status}. {self._advice}")
+            refused = LoginLost if self._has_worked else LoginRefused
+            raise refused(f"The token endpoint answered HTTP {answer.status}. {self._advice}")
         token = _read_token(answer.body)
         value = token.AccessToken or token.access_token
         if not value:
             raise LoginRefused(f"The token endpoint's answer holds no access token. {self._advice}")
+        self._has_worked = True
         self._redactor.learn(value)
         return value, token.ExpiresIn or token.expires_in or _DEFAULT_LIFE_SECONDS
 

@@ -19,6 +19,7 @@ from urllib3.exceptions import (
 )
 
 _CONNECT_SECONDS = 30
+_IN_FLIGHT = 4
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,9 @@ def _pool(root: str, timeout: urllib3.Timeout, context: ssl.SSLContext) -> urlli
             login = f"{proxy_parts.username}:{proxy_parts.password or ''}"
             headers = urllib3.make_headers(proxy_basic_auth=login)
         return urllib3.ProxyManager(
-            proxy, proxy_headers=headers, timeout=timeout, ssl_context=context
+            proxy, proxy_headers=headers, timeout=timeout, ssl_context=context, maxsize=_IN_FLIGHT
         )
-    return urllib3.PoolManager(timeout=timeout, ssl_context=context)
+    return urllib3.PoolManager(timeout=timeout, ssl_context=context, maxsize=_IN_FLIGHT)
 
 
 def _reason(error: Exception) -> str:

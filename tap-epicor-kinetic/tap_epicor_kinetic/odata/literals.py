@@ -39,9 +39,9 @@ def literal(value: object, edm_type: str) -> str:  # noqa: PLR0911 - one line pe
     if edm_type in _FRACTIONS and isinstance(value, int | Decimal) and not isinstance(value, bool):
         return format(value, "f") if isinstance(value, Decimal) else str(value)
     if edm_type == "Edm.DateTimeOffset":
-        return _instant(value).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return _instant(value).replace(tzinfo=None, microsecond=0).isoformat() + "Z"
     if edm_type == "Edm.Date":
-        return _instant(value).strftime("%Y-%m-%d")
+        return _instant(value).date().isoformat()
     raise ValueError(f"{value!r} cannot be written as a literal of type {edm_type}")
 
 

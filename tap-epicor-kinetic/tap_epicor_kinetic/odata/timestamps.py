@@ -45,7 +45,7 @@ class Timestamp:
     def utc(self) -> str:
         """The instant in UTC with every digit of the fraction: `2023-04-11T11:23:44.087Z`."""
         fraction = f".{self.fraction}" if self.fraction else ""
-        return f"{self.second:%Y-%m-%dT%H:%M:%S}{fraction}Z"
+        return f"{_whole_second(self.second)}{fraction}Z"
 
     def singer(self) -> str:
         """The form that is sent: UTC, but an exact local midnight keeps its calendar day."""
@@ -80,7 +80,12 @@ def parse_timestamp(text: str) -> Timestamp:
 
 def from_datetime(moment: datetime) -> Timestamp:
     """A timestamp of an aware datetime."""
-    return parse_timestamp(moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+    return parse_timestamp(moment.astimezone(timezone.utc).isoformat())
+
+
+def _whole_second(moment: datetime) -> str:
+    """`strftime` would write year 1 without its zeros."""
+    return moment.replace(tzinfo=None, microsecond=0).isoformat()
 
 
 def _offset(zone: str | None) -> timedelta:
