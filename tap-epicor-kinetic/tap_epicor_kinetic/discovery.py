@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from .business_objects import BUSINESS_OBJECTS, BusinessObject, parse_rule
 from .errors import AccessDenied, DiscoveryError, NotFound, SettingsError
 from .extract.cursor import ROW_VERSION, Cursor
-from .extract.reader import Wanted
 from .extract.rows import ROW_ID
 from .extract.terms import AtLeast, Equal, NotEqual, Verbatim
+from .extract.wanted import Wanted
 from .json_schema import DATE_TIME, TEXT, UnknownTypeError, column_schema
 
 if TYPE_CHECKING:

@@ -9,10 +9,11 @@ from table import Table, entity
 from tap_epicor_kinetic.errors import PageTooHeavy, WalkError
 from tap_epicor_kinetic.extract.bookmark import Bookmark
 from tap_epicor_kinetic.extract.cursor import Cursor
-from tap_epicor_kinetic.extract.reader import Reader, Wanted
+from tap_epicor_kinetic.extract.reader import Reader
 from tap_epicor_kinetic.extract.rows import Peek
 from tap_epicor_kinetic.extract.terms import NotEqual, Verbatim
 from tap_epicor_kinetic.extract.walk import KeyWalk, OffsetWalk, PageSize
+from tap_epicor_kinetic.extract.wanted import Wanted
 from tap_epicor_kinetic.odata.query import Query
 
 KEYS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abcd")), unique=True, max_size=24)

@@ -19,20 +19,20 @@ from tap_epicor_kinetic.odata.query import Query, compare
 
 from .ahead import Ahead
 from .bookmark import Bookmark, Mark, OpenWalk
-from .cursor import ROW_VERSION, Cursor, CursorValue, higher, is_at_least
+from .cursor import ROW_VERSION, CursorValue, higher, is_at_least
 from .rows import Peek
-from .terms import AtLeast, Equal, NotEqual, Verbatim
+from .terms import AtLeast, Equal, Verbatim
 from .walk import KeyWalk, OffsetWalk, PageSize, RowSource, Walk, WalkedPage
+from .wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from threading import Event
 
-    from tap_epicor_kinetic.odata.metadata import Column, EntityType
+    from tap_epicor_kinetic.odata.metadata import Column
     from tap_epicor_kinetic.odata.payload import Page
 
-    from .bookmark import Basis
     from .terms import Term
 
 logger = logging.getLogger("tap-epicor-kinetic")
@@ -60,64 +60,6 @@ class Source(RowSource, Protocol):
 
     def count(self, query: Query) -> int:
         """How many rows satisfy the query's conditions; may be refused."""
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a stream reads, whatever the run.
-
-    Attributes:
-        entity: the row's type.
-        cursor: the replication key, None for a full table.
-        closed: judges a row open; None where nothing marks a row closed.
-        always: conditions of each read, such as the row's own company.
-        first_only: conditions of a first sync, such as the start date.
-        select: columns to ask for, empty for all.
-        is_child: `$filter` may be bound to the parent's type.
-        leaves_closed_out: `closed_records: exclude`.
-        lookback_seconds: the overlap.
-    """
-
-    entity: EntityType
-    cursor: Cursor | None
-    closed: NotEqual | None
-    always: tuple[Term, ...] = ()
-    first_only: tuple[Term, ...] = ()
-    select: tuple[str, ...] = ()
-    is_child: bool = False
-    leaves_closed_out: bool = True
-    lookback_seconds: int = 300
-
-    @property
-    def walk_columns(self) -> tuple[Column, ...]:
-        """The unique columns by which pages follow each other: the row version, else the key."""
-        columns = self.entity.columns
-        if ROW_VERSION in columns:
-            return (columns[ROW_VERSION],)
-        own = [name for name in self.entity.key if name != "Company"]
-        return tuple(columns[name] for name in own)
-
-    @property
-    def has_row_version(self) -> bool:
-        """Whether the walk goes by row version."""
-        return ROW_VERSION in self.entity.columns
-
-    def basis(self, source: str) -> Basis:
-        """What decides which rows are sent; kept in STATE, so that a change is noticed."""
-        user_filter = [term.text() for term in self.always if isinstance(term, Verbatim)]
-        mode = "exclude" if self.leaves_closed_out else "include"
-        return {
-            "source": source,
-            "replication_key": self.cursor.column.name if self.cursor else None,
-            "closed_when": self.closed.text() if self.closed else None,
-            "closed_records": mode if self.closed else None,
-            "filter": user_filter[0] if user_filter else None,
-        }
-
-    def terms(self) -> tuple[Term, ...]:
-        """All conditions that could ever be asked for."""
-        closed = (self.closed,) if self.closed else ()
-        return (*self.always, *self.first_only, *closed)
 
 
 @dataclass(frozen=True)
@@ -173,9 +115,9 @@ class Reader:
 
     def read(self) -> Iterator[ReadPage]:
         """Yield what the run has to send; call `sent` after each page and `finish` at the end."""
-        mark, newest = self._take_mark()
         plan = self._plan()
         can_filter = not self._wanted.is_child or self._proves_filter()
+        mark, newest = self._take_mark(self._conditions(plan, can_filter=can_filter))
         yield from self._pages(plan, mark, newest, can_filter=can_filter)
         if plan.is_incremental and not self.progress.rows and self._is_restored(plan, mark):
             self._warn(
@@ -183,7 +125,7 @@ class Reader:
                 "reading everything again"
             )
             self._starts_over = self.bookmark.reads_whole = True
-            yield from self._pages(self._whole("restored"), mark, newest, can_filter=can_filter)
+            yield from self._pages(self._whole("restored"), mark, None, can_filter=can_filter)
 
     def sent(self, page: ReadPage) -> None:
         """The page is on its way: an interrupted run resumes behind it."""
@@ -207,21 +149,25 @@ class Reader:
             self.bookmark.forget()
         self.bookmark.finish(wanted.cursor, self._seen, mark, wanted.lookback_seconds)
 
-    def _take_mark(self) -> tuple[Mark, int | None]:
-        """The mark, and the highest row version over all rows, closed ones included."""
+    def _take_mark(self, conditions: tuple[str, ...]) -> tuple[Mark, int | None]:
+        """The mark, and the row version at which the walk will have reached its end.
+
+        A mark of numbers is the highest over all rows, closed ones included; a mark of times is
+        the server's clock, and the end is the newest row of what is about to be read.
+        """
         wanted = self._wanted
-        is_counter = wanted.cursor is not None and wanted.cursor.is_number
-        newest = self._highest_of(ROW_VERSION) if wanted.has_row_version else None
-        if wanted.cursor is None or not is_counter:
+        own = tuple(term.text() for term in wanted.always if isinstance(term, Equal))
+        if wanted.cursor is None or not wanted.cursor.is_number:
+            newest = self._highest_of(ROW_VERSION, conditions) if wanted.has_row_version else None
             return Mark(self._source.server_time), newest
         name = wanted.cursor.column.name
-        value = newest if name == ROW_VERSION else self._highest_of(name)
+        value = self._highest_of(name, own)
         # Of an empty table everything that comes is new.
-        return Mark(self._source.server_time, value or 0), newest
+        mark = Mark(self._source.server_time, value or 0)
+        return mark, value if name == ROW_VERSION else None
 
-    def _highest_of(self, column: str) -> Any:  # noqa: ANN401 - the column's own type
-        own = tuple(term.text() for term in self._wanted.always if isinstance(term, Equal))
-        query = Query(own, order_by=(f"{column} desc",), select=(column,), top=1)
+    def _highest_of(self, column: str, conditions: tuple[str, ...]) -> Any:  # noqa: ANN401
+        query = Query(conditions, order_by=(f"{column} desc",), select=(column,), top=1)
         cells = Peek(self._wanted.entity, (column,))(self._page(query).value)
         return cells[0][column] if cells else None
 
@@ -388,7 +334,7 @@ class Reader:
         newest = (
             mark.value or None
             if cursor.is_number
-            else cursor.read(self._highest_of(cursor.column.name))
+            else cursor.read(self._highest_of(cursor.column.name, ()))
         )
         return newest is not None and not is_at_least(newest, start)
 
