@@ -23,7 +23,6 @@ from .cursor import ROW_VERSION, CursorValue, higher, is_at_least
 from .rows import Peek
 from .terms import AtLeast, Equal, Verbatim
 from .walk import KeyWalk, OffsetWalk, PageSize, RowSource, Walk, WalkedPage
-from .wanted import Wanted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.payload import Page
 
     from .terms import Term
+    from .wanted import Wanted
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
