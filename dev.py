@@ -174,7 +174,8 @@ def environment() -> dict[str, str]:
         "UV_PROJECT_ENVIRONMENT": str(VENV),
         "UV_PYTHON_DOWNLOADS": "never",  # the running interpreter, or a clear error
     }
-    return {**kept, **own}
+    # Behind a company's proxy the certificates are the system's; a setting of one's own wins.
+    return {"UV_SYSTEM_CERTS": "true", **kept, **own}
 
 
 # --- running things ----------------------------------------------------------------------------
