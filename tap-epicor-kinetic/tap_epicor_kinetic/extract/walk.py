@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 Position = tuple[Any, ...]
-_STALLS = 5
-"""Pages without a new row before a walk by `$skip` is given up."""
+_PATIENCE = 5
+"""How often a walk by `$skip` may come to nothing before it is given up."""
 
 
 class RowSource(Protocol):
@@ -175,33 +175,35 @@ class OffsetWalk(Walk):
     """By `$skip`, for sets whose `$filter` cannot be used.
 
     Each page begins with the last row of the page before. Where it does not, rows have moved:
-    the walk steps back until it finds that row, and repeats rows rather than miss one.
+    the walk steps back until it meets a row of that page, and repeats rows rather than miss one.
     """
 
     def pages(self) -> Iterator[WalkedPage]:
         """Yield the pages from the beginning."""
-        skip, seen, stalls = 0, None, 0
+        skip, reach, restarts, stalls = 0, 1, 0, 0
+        sent: set[Position] = set()
         while True:
             page = self._ask(self._query(skip)).result()
             cells = self._peek(page.value)
             positions = [self._position(row) for row in cells]
-            self._check(stalls <= _STALLS, "$skip is ignored, or rows keep moving")
-            if seen is not None and seen not in positions:
-                if skip == 0:
-                    seen, stalls = None, stalls + 1
-                skip = max(0, skip - self._size.asked)
-                continue
-            first_new = 0 if seen is None else positions.index(seen) + 1
-            if first_new == len(positions):
-                if first_new <= 1:
-                    return  # nothing but the overlap
-                stalls += 1
-                skip += first_new - 1
-                continue
-            stalls = 0
-            seen = positions[-1]
-            yield WalkedPage(page.value[first_new:], cells[first_new:], seen)
-            skip += len(positions) - 1
+            reach = max(reach, len(positions))
+            new = _behind(positions, sent)
+            if new is None and skip > 0:
+                skip = max(0, skip - max(reach - 1, 1))
+            elif new is None:
+                restarts += 1  # the whole last page is gone
+                self._check(restarts <= _PATIENCE, "rows keep moving")
+                sent = set()
+            elif new < len(positions):
+                stalls, sent = 0, set(positions)
+                yield WalkedPage(page.value[new:], cells[new:], positions[-1])
+                skip += len(positions) - 1
+            elif new <= 1:
+                return  # nothing but the overlap
+            else:
+                stalls += 1  # after a step back, or because the server ignores $skip
+                self._check(stalls <= _PATIENCE, "$skip is ignored, or rows keep moving")
+                skip += new - 1
 
     def _query(self, skip: int) -> Callable[[int], Query]:
         # At least two rows: the first repeats the last of the page before.
@@ -214,6 +216,14 @@ class OffsetWalk(Walk):
                 "be missed. Set `stream_options` to a search service's entity set, or read the "
                 "data through a BAQ."
             )
+
+
+def _behind(positions: Sequence[Position], sent: set[Position]) -> int | None:
+    """Where the rows begin that follow the last one known; None where none is known."""
+    if not sent:
+        return 0
+    known = [index for index, position in enumerate(positions) if position in sent]
+    return known[-1] + 1 if known else None
 
 
 def _may_follow(before: Position, here: Position) -> bool:
