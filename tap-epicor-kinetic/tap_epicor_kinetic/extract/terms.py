@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from tap_epicor_kinetic.odata.metadata import Column
 
-Cells = "Mapping[str, Any]"
-"""The few values of a row that were decoded, by column name."""
-
 
 class Term(Protocol):
     """One condition on rows."""
@@ -63,16 +60,20 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
-class NotEqual:
-    """`Inactive ne true`: in OData a null is unequal, so rows without the flag stay in."""
+class _Comparison:
+    """A column against a value."""
 
     column: Column
     value: object
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The flag."""
+        """The compared column."""
         return (self.column.name,)
+
+
+class NotEqual(_Comparison):
+    """`Inactive ne true`: in OData a null is unequal, so rows without the flag stay in."""
 
     def text(self) -> str:
         """For `$filter`."""
@@ -83,17 +84,8 @@ class NotEqual:
         return bool(cells[self.column.name] != self.value)
 
 
-@dataclass(frozen=True)
-class Equal:
+class Equal(_Comparison):
     """`Company1 eq 'EPIC06'`."""
-
-    column: Column
-    value: object
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The compared column."""
-        return (self.column.name,)
 
     def text(self) -> str:
         """For `$filter`."""
