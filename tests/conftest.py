@@ -1,11 +1,17 @@
-"""What was skipped is said at the end, so that nobody takes it for tested."""
+"""For all tests: no deadlines, and what was skipped is said at the end."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hypothesis import settings
+
 if TYPE_CHECKING:
     import pytest
+
+# Time is measured in bench/, never in a test: a busy machine must not fail one.
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
