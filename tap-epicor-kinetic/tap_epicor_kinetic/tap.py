@@ -218,13 +218,17 @@ class TapEpicorKinetic(Tap):
                 "selection, or at the select rules in meltano.yml."
             )
         self._write_state()
-        status = "failed"
         try:
             self._send(streams, audit)
-            status = "complete"
-        finally:
+        except Exception:
             log_summary(self.logger, run.outcomes)
-            run.log_end(status)
+            try:
+                run.log_end("failed")
+            except TapError as error:  # must not hide why the run failed
+                self.logger.warning("%s", error)
+            raise
+        log_summary(self.logger, run.outcomes)
+        run.log_end("complete")
         run.mark_complete()
 
     def _send(self, streams: list[KineticStream], audit: list[AuditStream]) -> None:

@@ -134,6 +134,32 @@ def test_a_file_that_is_not_json_or_not_there_is_named(option, content, tmp_path
     assert "Traceback" not in done.stderr
 
 
+def test_a_run_log_that_cannot_be_kept_is_not_a_complete_run(tmp_path):
+    """A full disk: the file opens, and the lines do not fit."""
+    given = tap_files(tmp_path, settings(SERVER, run_log_path="/dev/full"), None, None)
+
+    done = subprocess.run(
+        [*TAP, *given], capture_output=True, text=True, env=environment(), check=False
+    )
+
+    assert done.returncode == 1
+    assert "`run_log_path`" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert "last_complete_run" not in done.stdout
+
+
+def test_a_run_that_fails_says_why_although_its_log_cannot_be_kept_either(tmp_path):
+    config = settings(SERVER, run_log_path="/dev/full", companies=["EPIC06", "NOPE"])
+    given = tap_files(tmp_path, config, None, None)
+
+    done = subprocess.run(
+        [*TAP, *given], capture_output=True, text=True, env=environment(), check=False
+    )
+
+    assert done.returncode == 2
+    assert "NOPE" in done.stderr.strip().splitlines()[-1]
+
+
 def test_a_catalog_without_a_selected_stream_is_not_a_complete_run(tmp_path):
     given = tap_files(tmp_path, settings(SERVER), None, {"streams": []})
 

@@ -82,7 +82,7 @@ class Walk:
         base: the query without position and size.
         columns: the columns whose values make up a position, in order.
         peek: decodes a row's steering values, the position's among them.
-        size: shared with the state of the stream.
+        size: how many rows to ask for; shrinks for the rest of the stream.
         stop: set when the run is to end.
     """
 
@@ -123,8 +123,8 @@ class KeyWalk(Walk):
     """From key to key.
 
     Servers cap pages silently, by rows or by bytes, so that a short page is no proof of the end.
-    The walk ends at an empty page, or at a short one that reaches `newest`, the highest key that
-    the set had before the walk.
+    The walk ends at an empty page, or at a short one that reaches `newest`, the highest key
+    before the walk began.
     """
 
     def pages(self, position: Position | None, newest: object = None) -> Iterator[WalkedPage]:
