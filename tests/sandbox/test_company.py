@@ -159,6 +159,15 @@ def test_dates_come_in_several_spellings(shared_tenant):
     assert endings == {"Z", "-05:00", ""}
 
 
+def test_each_vendor_has_secrets_that_are_recognised(tenant):
+    for row in tenant.rows("vendors", "EPIC06"):
+        number = row["VendorNum"]
+        assert row["TaxPayerID"] == f"sbxtaxpayer-{number}"
+        assert row["TIN"] == f"sbxtin-{number}"
+        assert row["ElecRemittanceHostUserName"] == f"sbxremituser-{number}"
+        assert row["ElecRemittanceHostPassword"] == f"sbxremitpass-{number}"
+
+
 def test_row_versions_are_unique_and_beyond_32_bits(shared_tenant):
     versions = [
         row["SysRevID"]
@@ -209,7 +218,7 @@ def test_the_real_profile_has_the_flags_and_change_columns_of_its_tables():
     assert facts["customers"] == ("Inactive", True, ["ChangedBy", "ChangeDate", "ChangeTime"])
     assert facts["purchase_orders"] == ("VoidOrder", True, ["ChangedBy", "ChangeDate"])
     assert facts["purchase_order_releases"] == ("VoidRelease", True, [])
-    assert facts["ap_invoices"] == (None, True, ["ChangedBy", "ChangeDate"])
+    assert facts["ap_invoices"] == (None, True, ["ChangedBy", "ChangeDate", "ChangedAt_c"])
     assert facts["ap_payments"] == ("Voided", True, ["ChangedBy", "ChangeDate"])
     assert facts["ap_payment_lines"] == (None, True, ["ChangedBy", "ChangeDate"])
     assert not any("UpdatedOn" in tenant.entity(s).columns for s in tenant.streams)

@@ -1,10 +1,14 @@
 """Who is let in, and what the others are told."""
 
 import base64
+import http.client
 import time
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 import pytest
+from kinetic_sandbox.identity import Habits, IdentityProvider
+from kinetic_sandbox.kinetic.http.answers import Answer, html_answer
 
 SERVICES = "/Kinetic/api/v2/odata"
 ORDERS = f"{SERVICES}/EPIC06/Erp.BO.POSvc/POes"
@@ -78,6 +82,78 @@ def test_a_client_secret_buys_a_token(client, shared_server, variant):
 
     token = answer.json["access_token"]
     assert client.send("GET", ORDERS, Authorization=f"Bearer {token}").status == 200
+
+
+def test_the_token_may_come_as_xml_in_a_namespace_whatever_was_asked_for(server, own):
+    server.login.habits.always_xml = True
+    server.login.habits.namespace = "urn:token"
+    server.login.habits.life_field = "expires_in"
+
+    body = own.send("POST", "/Kinetic/TokenResource.svc/").body
+
+    assert body.startswith(b'<Token xmlns="urn:token"><AccessToken>')
+    assert b"<expires_in>3600</expires_in>" in body
+
+
+def test_both_token_endpoints_can_answer_something_else(server, own):
+    server.login.habits.instead = html_answer(200, "Sign in.")
+    for path in ("/Kinetic/TokenResource.svc/", "/oauth2/token"):
+        assert b"Sign in." in own.send("POST", path).body
+    server.login.habits.instead = Answer(200)
+    assert own.send("POST", "/oauth2/token").body == b""
+
+
+@pytest.fixture
+def provider():
+    with IdentityProvider() as running:
+        yield running
+
+
+@pytest.fixture
+def at_provider(connect, provider, server):
+    """Asks the provider for a token with the client's secret in the body or in the header."""
+    client = connect(server)
+    client._connection = http.client.HTTPConnection(urlsplit(provider.token_url).netloc)
+
+    def asked(place, scope=""):
+        who, secret = server.client_id, server.client_secret
+        form = "grant_type=client_credentials" + (f"&scope={scope}" if scope else "")
+        if place == "body":
+            form += f"&client_id={who}&client_secret={secret}"
+        login = basic(who, secret) if place == "header" else ""
+        return client.send("POST", "/contoso/oauth2/v2.0/token", form, Authorization=login)
+
+    return asked
+
+
+@pytest.mark.parametrize("taken_from", ["body", "header"])
+def test_a_provider_takes_the_secret_where_it_is_told_to(provider, at_provider, taken_from):
+    provider.habits = Habits(credentials_in=taken_from, refusal_status=400)
+    other = {"body": "header", "header": "body"}[taken_from]
+
+    assert at_provider(taken_from).status == 200
+    assert at_provider(other).json == {"error": "invalid_client"}
+    assert at_provider(other).status == 400
+    assert [r.status for r in provider.requests] == [200, 400, 400]
+
+
+def test_a_provider_may_insist_on_a_scope(provider, at_provider):
+    provider.habits.scope = "all"
+
+    assert at_provider("body").json == {"error": "invalid_scope"}
+    assert at_provider("body", "all").status == 200
+
+
+def test_a_tenant_lets_tokens_of_a_trusted_provider_in_until_they_are_revoked(
+    server, own, provider, at_provider
+):
+    bearer = "Bearer " + at_provider("body").json["access_token"]
+
+    assert own.send("GET", ORDERS, Authorization=bearer).status == 401
+    server.login.trusted.append(provider.holds)
+    assert own.send("GET", ORDERS, Authorization=bearer).status == 200
+    provider.revoke()
+    assert own.send("GET", ORDERS, Authorization=bearer).status == 401
 
 
 def test_a_wrong_secret_or_grant_buys_nothing(client):

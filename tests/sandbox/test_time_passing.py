@@ -152,6 +152,44 @@ def test_a_column_appears_in_rows_and_metadata(server, own):
     assert own.get(VENDORS, filter="Zone_c eq 'north'", top=1).status == 200
 
 
+def test_a_column_disappears_from_rows_and_metadata_and_may_return(server, own):
+    server.tenant.drop_column("vendors", "PlantRating_c")
+
+    assert {row.get("PlantRating_c", "gone") for row in own.get(VENDORS).rows} == {"gone"}
+    assert b"PlantRating_c" not in own.get(VENDORS.replace("Vendors", "$metadata")).body
+    assert own.get(VENDORS, select="PlantRating_c").status == 400
+    assert own.get(VENDORS, orderby="VendorNum", top=1).rows[0]["TIN"].startswith("sbxtin-")
+    assert own.get("/Kinetic/api/v2/odata/EPIC06/BaqSvc/KIN-VendorSpend/Data").status == 200
+    server.tenant.insert("vendors", "EPIC06", VendorNum=9999, PlantRating_c="B")
+    server.tenant.add_column("vendors", "PlantRating_c", "Edm.String", value="A")
+    assert {row["PlantRating_c"] for row in own.get(VENDORS).rows} == {"A"}
+
+
+def test_days_go_on_without_a_column_that_they_used_to_fill(tenant):
+    tenant.drop_column("purchase_orders", "CarbonScore_c")
+
+    assert tenant.day_passes(2).added["purchase_orders"]
+    assert not any("CarbonScore_c" in row for row in tenant.rows("purchase_orders", "EPIC06"))
+
+
+@pytest.mark.parametrize("name", ["VendorNum", "Inactive", "SysRevID", "AccountRef", "Nope"])
+def test_a_column_that_the_tenant_needs_or_lacks_cannot_disappear(tenant, name):
+    with pytest.raises(ValueError, match=name):
+        tenant.drop_column("vendors", name)
+
+
+def test_some_rows_are_deleted_and_nothing_else_changes(tenant):
+    before = snapshot(tenant)
+    gone = tenant.delete_some("gl_transactions", "EPIC06", 40)
+    after = snapshot(tenant)
+
+    assert len(set(gone)) == 40
+    assert before.keys() - after.keys() == {("gl_transactions", "EPIC06", key) for key in gone}
+    assert all(before[address] == row for address, row in after.items())
+    with pytest.raises(KeyError, match="no row"):
+        tenant.delete("gl_transactions", "EPIC06", gone[0])
+
+
 @pytest.mark.parametrize("stream", ["gl_transactions", "vendors", "part_warehouses", "parts",
                                     "purchase_order_lines", "ap_payment_lines", "ap_invoices",
                                     "part_transactions", "gl_segment_values"])  # fmt: skip
@@ -191,6 +229,40 @@ def test_bulk_rows_are_read_at_40_000_a_second(connect):
 
     assert count > 50_000
     assert count / seconds > 40_000
+
+
+def test_keys_of_bulk_rows_are_swept_fast_and_lack_what_was_deleted(connect):
+    sweep_keys(connect, rows=100_000, gone=500, top=250)
+
+
+@pytest.mark.full
+def test_a_million_keys_are_swept_as_fast(connect):
+    sweep_keys(connect, rows=1_000_000, gone=20_000, top=2000)
+
+
+def sweep_keys(connect, rows: int, gone: int, top: int) -> None:
+    """Walk by the composed key, keys alone, as a client does that looks for deleted rows."""
+    tenant = Tenant(profile="real", scale=0.05)
+    tenant.load_bulk("purchase_order_lines", "EPIC06", rows, spelt=False)
+    deleted = {key[1:] for key in tenant.delete_some("purchase_order_lines", "EPIC06", gone)}
+    path = "/Kinetic/api/v2/odata/EPIC06/Erp.BO.POSvc/PODetails"
+    seen, where = [], {}
+    with KineticServer(tenant) as server:
+        client, started = connect(server), time.process_time()
+        while True:
+            page = client.get(path, select="PONUM,POLine", orderby="PONUM,POLine", top=top,
+                              **where).rows  # fmt: skip
+            if not page:
+                break
+            seen += [(row["PONUM"], row["POLine"]) for row in page]
+            order, line = seen[-1]
+            where = {"filter": f"PONUM gt {order} or (PONUM eq {order} and POLine gt {line})"}
+        seconds = time.process_time() - started
+
+    assert seen == sorted(set(seen))
+    assert len(seen) == len(tenant.database.table("purchase_order_lines", "EPIC06"))
+    assert not deleted & set(seen)
+    assert len(seen) / seconds > 20_000
 
 
 @pytest.mark.parametrize("scale", [0.02, 0.1])

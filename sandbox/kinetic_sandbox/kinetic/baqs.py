@@ -1,4 +1,4 @@
-"""Two business activity queries: one without parameters, one that needs a plant."""
+"""Business activity queries: without parameters, with one that must be sent, with one that may."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from kinetic_sandbox.kinetic.catalog import column_of
 from kinetic_sandbox.kinetic.edm import EntityFacts
-from kinetic_sandbox.kinetic.faults import Fault
+from kinetic_sandbox.kinetic.faults import BUSINESS, Fault
+from kinetic_sandbox.kinetic.spelling import instant
 from kinetic_sandbox.kinetic.store import Row, RowTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
     from kinetic_sandbox.kinetic.tenant import Tenant
 
@@ -45,7 +47,7 @@ class Baq:
         for name in self.mandatory:
             if not any(parameters.get(name, ())):
                 message = f"Parameter {name} is not found in the input object"
-                raise Fault(400, "Ice.Common.BusinessObjectException", message)
+                raise Fault(400, BUSINESS, message)
         table = RowTable(self.facts())
         for number, row in enumerate(self.rows(tenant, company, parameters), 1):
             ident = f"{number:08x}-0000-0000-{run % 65536:04x}-000000000000"
@@ -68,7 +70,7 @@ def _vendor_spend(
             "Vendor_VendorNum": vendor["VendorNum"],
             "Vendor_VendorID": vendor["VendorID"],
             "Vendor_Name": vendor["Name"],
-            "Vendor_PlantRating_c": vendor["PlantRating_c"],
+            "Vendor_PlantRating_c": vendor.get("PlantRating_c"),
             # An outer join: without invoices there is nothing, not zero.
             "Calculated_Spend": sum(amounts, Decimal(0)) if own else None,
             "Calculated_Invoices": len(own),
@@ -95,6 +97,36 @@ def _part_stock(
         }
 
 
+def _invoice_changes(
+    tenant: Tenant, company: str, parameters: Mapping[str, list[str]]
+) -> Iterable[dict[str, Any]]:
+    since = _moment(parameters.get("Since", [""])[-1])
+    change = next(each for each in tenant.entity("ap_invoices").changes if each.how == "moment")
+    for invoice in tenant.rows("ap_invoices", company):
+        changed = invoice[change.name]
+        if since is not None and (changed is None or instant(changed) < since):
+            continue
+        yield {
+            "APInvHed_VendorNum": invoice["VendorNum"],
+            "APInvHed_InvoiceNum": invoice["InvoiceNum"],
+            "APInvHed_InvoiceDate": invoice["InvoiceDate"],
+            "APInvHed_Posted": invoice["Posted"],
+            "APInvHed_InvoiceAmt": invoice["InvoiceAmt"],
+            "APInvHed_InvoiceBal": invoice["InvoiceBal"],
+            "APInvHed_ExchangeRate": invoice["ExchangeRate"],
+            "Calculated_ChangedAt": changed,
+        }
+
+
+def _moment(text: str) -> datetime | None:
+    """Read a date parameter in any ISO form; empty means that it was left out."""
+    try:
+        return instant(text) if text else None
+    except ValueError:
+        message = f"String '{text}' was not recognized as a valid DateTime."
+        raise Fault(400, BUSINESS, message) from None
+
+
 BAQS: dict[str, Baq] = {
     baq.query_id: baq
     for baq in (
@@ -115,6 +147,16 @@ BAQS: dict[str, Baq] = {
             """,
             _part_stock,
             mandatory=("Plant",),
+        ),
+        # Without a company column, and without a company among its parameters.
+        Baq(
+            "KIN-InvoiceChanges",
+            """
+            APInvHed_VendorNum:I APInvHed_InvoiceNum:S50 APInvHed_InvoiceDate:T APInvHed_Posted:B
+            APInvHed_InvoiceAmt:A APInvHed_InvoiceBal:A APInvHed_ExchangeRate:Q
+            Calculated_ChangedAt:T
+            """,
+            _invoice_changes,
         ),
     )
 }

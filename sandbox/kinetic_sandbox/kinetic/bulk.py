@@ -17,8 +17,8 @@ _FIRST = 500_000_000
 """Numbers far from any that the books hand out."""
 
 
-def bulk_rows(table: RowTable, stamper: Stamper, count: int) -> list[Row]:
-    """Return rows with new keys, ready spelt; an empty table has nothing to copy."""
+def bulk_rows(table: RowTable, stamper: Stamper, count: int, *, is_spelt: bool) -> list[Row]:
+    """Return rows with new keys, spelt or not; an empty table has nothing to copy."""
     if not table.rows():
         raise ValueError(f"{table.facts.stream} holds no row to copy")
     model = table.as_dict(table.rows()[0])
@@ -37,7 +37,7 @@ def bulk_rows(table: RowTable, stamper: Stamper, count: int) -> list[Row]:
         copy = values.copy()
         for index, value in zip(indexes, fresh):  # noqa: B905 - the version may be absent
             copy[index] = value
-        rows.append(Row(copy, revision, spell(fresh)))
+        rows.append(Row(copy, revision, spell(fresh) if is_spelt else None))
     return rows
 
 

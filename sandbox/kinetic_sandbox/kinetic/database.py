@@ -12,11 +12,11 @@ from kinetic_sandbox.kinetic.stamps import Stamper, row_id, ud_row_version
 from kinetic_sandbox.kinetic.store import Key, Row, RowTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
     from kinetic_sandbox.kinetic.changes import Recorder
-    from kinetic_sandbox.kinetic.edm import EntityFacts
+    from kinetic_sandbox.kinetic.edm import Column, EntityFacts
 
 # Kinetic sends blanks for what was never filled in; only dates and binaries are null.
 _BLANKS: dict[str, Any] = {
@@ -27,6 +27,8 @@ _BLANKS: dict[str, Any] = {
     "Edm.Decimal": Decimal(0),
     "Edm.Double": 0.0,
 }
+
+_STAMPS = frozenset({"SysRowID", "SysRevID", "UD_SysRevID"})
 
 
 class Database:
@@ -39,6 +41,7 @@ class Database:
         self.stamper = Stamper(clock)
         self.recorder: Recorder | None = None
         self._rng = random.Random(f"{seed}/row ids")  # noqa: S311 - believable, not secret
+        self._dropped: dict[str, set[str]] = {}
         self._tables: dict[tuple[str, str], RowTable] = {}
         for note in TABLES:
             facts = entity_facts(note, profile)
@@ -82,6 +85,7 @@ class Database:
         """Insert a row; blanks, flag, stamps and row id are filled in."""
         table = self.table(stream, company)
         facts = table.facts
+        given = self._without_dropped(facts.stream, given)
         _refuse_unknown(facts, given)
         values = {name: _BLANKS.get(column.type) for name, column in facts.columns.items()}
         if "Company" in facts.columns:
@@ -104,6 +108,7 @@ class Database:
     ) -> Row:
         """Return what the row would be after this change, stamps taken now."""
         facts = table.facts
+        given = self._without_dropped(facts.stream, given)
         _refuse_unknown(facts, given)
         for name in facts.key:
             if name in given and given[name] != row.values[table.position[name]]:
@@ -144,13 +149,31 @@ class Database:
                 values[table.position[change.name]] = ""
         table.rewrite(row, values, row.revision)
 
-    def delete(self, stream: str, company: str, key: Key) -> None:
-        """Delete a row; nothing in the tenant will tell of it."""
+    def delete(self, stream: str, company: str, keys: Iterable[Key]) -> None:
+        """Delete rows; nothing in the tenant will tell of it."""
         table = self.table(stream, company)
-        row = self.find(stream, company, key)
-        before = _standing(table, row)
-        table.remove(row)
-        self._note(table, company, key, before, "absent")
+        rows = [self.find(stream, company, key) for key in keys]
+        for row in rows:
+            key = table.key_of(row.values)
+            self._note(table, company, key, _standing(table, row), "absent")
+        table.remove(rows)
+
+    def drop_column(self, stream: str, name: str) -> None:
+        """Take a column away; whoever still fills it in fills in nothing."""
+        facts = self.facts(stream)
+        _refuse_unknown(facts, {name: None})
+        stamped = {change.name for change in facts.changes} | _STAMPS
+        if name in {*facts.key, facts.closed, facts.remark, *stamped}:
+            raise ValueError(f"{stream} cannot do without {name}: the tenant itself writes it")
+        self._dropped.setdefault(stream, set()).add(name)
+        for table in {id(each): each for each in self._of(stream)}.values():
+            table.drop_column(name)
+
+    def add_column(self, stream: str, column: Column, value: object) -> None:
+        """Let a column appear, with one value in all rows."""
+        self._dropped.get(stream, set()).discard(column.name)
+        for table in {id(each): each for each in self._of(stream)}.values():
+            table.add_column(column, value)
 
     def find(self, stream: str, company: str, key: Key) -> Row:
         """Return the row under a key; a missing one is a KeyError that names it."""
@@ -158,6 +181,13 @@ class Database:
         if row is None:
             raise KeyError(f"{stream} of {company} has no row {tuple(key)!r}")
         return row
+
+    def _of(self, stream: str) -> Iterator[RowTable]:
+        return (self.table(stream, company) for company in self.companies)
+
+    def _without_dropped(self, stream: str, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        gone = self._dropped.get(stream, ())
+        return {name: value for name, value in given.items() if name not in gone}
 
     def _note(self, table: RowTable, company: str, key: Key, before: str, after: str) -> None:
         if self.recorder is not None:

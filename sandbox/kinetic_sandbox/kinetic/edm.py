@@ -65,3 +65,8 @@ class EntityFacts:
     def with_column(self, column: Column) -> EntityFacts:
         """Return these facts with one more column at the end."""
         return replace(self, columns={**self.columns, column.name: column})
+
+    def without_column(self, name: str) -> EntityFacts:
+        """Return these facts without one of their columns."""
+        kept = {each: column for each, column in self.columns.items() if each != name}
+        return replace(self, columns=kept)

@@ -11,6 +11,8 @@ from xml.sax.saxutils import escape
 UNAUTHORIZED = "System.UnauthorizedAccessException"
 NOT_FOUND = "Epicor.RESTApi.ErrorHandling.ApiException"
 ODATA = "ODataException"
+BUSINESS = "Ice.Common.BusinessObjectException"
+LICENCE = "Erp.Services.Licensing.LicenseAccessException"
 
 
 @dataclass(eq=False)
@@ -87,9 +89,18 @@ def access_denied(service: str) -> Fault:
 
 def licence_exhausted() -> Fault:
     """Return the 400 for which a client should wait, despite its status."""
-    return Fault(
-        400, "Erp.Services.Licensing.LicenseAccessException", "Maximum users exceeded on license"
-    )
+    return Fault(400, LICENCE, "Maximum users exceeded on license")
+
+
+def licence_unknown(text: str) -> Fault:
+    """Return the 400 for a `License` header that names no licence of this installation."""
+    return Fault(400, LICENCE, f"The claimed license '{text}' is not valid.")
+
+
+def not_allowed(what: str) -> Fault:
+    """Return the 400 of a service whose query validation leaves something out."""
+    message = f"The query specified in the URI is not valid. {what} is not allowed."
+    return odata_fault(message)
 
 
 def conversions_pending() -> Fault:

@@ -70,6 +70,15 @@ def instant(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=TENANT_ZONE)
 
 
+def wall_clock_text(text: str) -> str:
+    """Spell a date text as methods do: the tenant's wall clock, without a zone."""
+    day, _, clock = text.partition("T")
+    if clock.startswith("00:00:00") and "." not in clock:
+        return f"{day}T00:00:00"
+    local = instant(text).astimezone(TENANT_ZONE).replace(tzinfo=None)
+    return local.isoformat(timespec="milliseconds" if local.microsecond else "seconds")
+
+
 def day_of(text: str) -> date:
     """Read the calendar day of a date text, as it is written."""
     return date.fromisoformat(text[:10])

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 from kinetic_sandbox.kinetic.spelling import instant, json_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from kinetic_sandbox.kinetic.edm import Column, EntityFacts
 
 Key = tuple[Any, ...]
 Order = tuple[tuple[str, bool], ...]
 """Column and whether descending, most significant first."""
+SortKey = Callable[["Row"], tuple[int, Any]]
 
 
 class Row:
@@ -41,27 +44,39 @@ class Bound:
 
 @dataclass(frozen=True)
 class Ordering:
-    """Rows in some order, with the leading column's values where they can be bisected."""
+    """Rows in some order, with what its ascending leading columns are sorted by."""
 
     rows: Sequence[Row]
-    leading: str | None = None
-    values: Sequence[Any] | None = None
+    leading: tuple[tuple[str, SortKey], ...] = ()
 
-    def span(self, bounds: Iterable[Bound]) -> tuple[int, int]:
-        """Return the slice outside of which no row can satisfy the bounds."""
+    def span(self, ways: Iterable[Sequence[Bound]]) -> tuple[int, int]:
+        """Return the slice outside of which no row can satisfy the bounds of any way."""
+        spans = [self._narrowed(bounds) for bounds in ways]
+        found = [(low, high) for low, high in spans if low < high]
+        if not found:
+            return 0, 0
+        return min(low for low, _ in found), max(high for _, high in found)
+
+    def _narrowed(self, bounds: Sequence[Bound]) -> tuple[int, int]:
         low, high = 0, len(self.rows)
-        if self.values is None:
-            return low, high
-        for bound in bounds:
-            if bound.column != self.leading:
-                continue
-            if bound.operator in {"gt", "ge", "eq"}:
-                find = bisect_right if bound.operator == "gt" else bisect_left
-                low = max(low, find(self.values, bound.value))
-            if bound.operator in {"lt", "le", "eq"}:
-                find = bisect_left if bound.operator == "lt" else bisect_right
-                high = min(high, find(self.values, bound.value))
-        return low, max(low, high)
+        for column, key in self.leading:
+            for bound in bounds:
+                if bound.column == column:
+                    low, high = self._within(bound, key, low, high)
+            # The next column is in order only where this one stays the same.
+            if low >= high or key(self.rows[low]) != key(self.rows[high - 1]):
+                break
+        return low, high
+
+    def _within(self, bound: Bound, key: SortKey, low: int, high: int) -> tuple[int, int]:
+        value = (1, bound.value)
+        if bound.operator in {"gt", "ge", "eq"}:
+            find = bisect_right if bound.operator == "gt" else bisect_left
+            low = find(self.rows, value, low, high, key=key)
+        if bound.operator in {"lt", "le", "eq"}:
+            find = bisect_left if bound.operator == "lt" else bisect_right
+            high = find(self.rows, value, low, high, key=key)
+        return low, high
 
 
 class RowTable:
@@ -69,13 +84,12 @@ class RowTable:
 
     def __init__(self, facts: EntityFacts) -> None:
         self.facts = facts
-        self.position = {name: index for index, name in enumerate(facts.columns)}
+        self.position: dict[str, int] = {}
         self.by_key: dict[Key, Row] = {}
         self._labels: list[bytes] = []
-        self._revisions: list[int] = []
         self._rows: list[Row] = []
         self._orderings: dict[Order, Ordering] = {}
-        self._relabel()
+        self._reshape()
 
     def __len__(self) -> int:
         return len(self.by_key)
@@ -103,7 +117,6 @@ class RowTable:
     def extend(self, rows: Sequence[Row]) -> None:
         """Take in many rows with new keys and rising, newest row versions."""
         self.by_key.update((self.key_of(row.values), row) for row in rows)
-        self._revisions += [row.revision for row in rows]
         self._rows += rows
         self._orderings.clear()
 
@@ -113,29 +126,36 @@ class RowTable:
         row.values, row.revision, row.json = values, revision, None
         self._place(row)
 
-    def remove(self, row: Row) -> None:
-        """Forget a row without a trace."""
-        del self.by_key[self.key_of(row.values)]
-        self._lift(row)
+    def remove(self, rows: Sequence[Row]) -> None:
+        """Forget rows without a trace."""
+        for row in rows:
+            del self.by_key[self.key_of(row.values)]
+        gone = {id(row) for row in rows}
+        self._rows = [row for row in self._rows if id(row) not in gone]
+        self._orderings.clear()
 
     def rebuild(self, change: Callable[[Row], None]) -> None:
         """Apply a change to every row, row versions and non-key values included."""
         for row in self._rows:
             change(row)
             row.json = None
-        self._rows.sort(key=lambda row: row.revision)
-        self._revisions = [row.revision for row in self._rows]
+        self._rows.sort(key=_revision)
         self._orderings.clear()
 
     def add_column(self, column: Column, value: Any) -> None:  # noqa: ANN401 - any JSON value
         """Append a column to the table and to each row."""
         self.facts = self.facts.with_column(column)
-        self.position[column.name] = len(self.position)
-        self._relabel()
         for row in self._rows:
             row.values = [*row.values, value]
-            row.json = None
-        self._orderings.clear()
+        self._reshape()
+
+    def drop_column(self, name: str) -> None:
+        """Take a column out of the table and out of each row."""
+        place = self.position[name]
+        self.facts = self.facts.without_column(name)
+        for row in self._rows:
+            row.values = [*row.values[:place], *row.values[place + 1 :]]
+        self._reshape()
 
     def json_of(self, row: Row) -> bytes:
         """Return the whole row as JSON, spelt once and kept."""
@@ -152,25 +172,23 @@ class RowTable:
         """Return the rows in this order, and whether they must be read backwards."""
         if order and order[0][0] == "SysRevID":
             # Row versions are unique, so whatever follows cannot matter.
-            return Ordering(self._rows, "SysRevID", self._revisions), order[0][1]
+            return Ordering(self._rows, (("SysRevID", _versioned),)), order[0][1]
         if order not in self._orderings:
             self._orderings[order] = self._sorted(order)
         return self._orderings[order], False
 
     def _sorted(self, order: Order) -> Ordering:
-        # Without an order, and within ties, rows come scrambled: no client may lean on luck.
-        rows = sorted(self._rows, key=lambda row: crc32(repr(self.key_of(row.values)).encode()))
+        rows = list(self._rows)
+        telling_apart = set(self.facts.key) - {"Company"}
+        if not telling_apart.issubset(name for name, _ in order):
+            # Without an order, and within ties, rows come scrambled: no client may lean on luck.
+            rows.sort(key=lambda row: crc32(repr(self.key_of(row.values)).encode()))
         for name, descending in reversed(order):
             rows.sort(key=self._sort_key(name), reverse=descending)
-        if not order or order[0][1]:
-            return Ordering(rows)
-        leading = order[0][0]
-        keys = [self._sort_key(leading)(row) for row in rows]
-        if any(key[0] == 0 for key in keys):
-            return Ordering(rows)
-        return Ordering(rows, leading, [key[1] for key in keys])
+        ascending = takewhile(lambda column: not column[1], order)
+        return Ordering(rows, tuple((name, self._sort_key(name)) for name, _ in ascending))
 
-    def _sort_key(self, name: str) -> Callable[[Row], tuple[int, Any]]:
+    def _sort_key(self, name: str) -> SortKey:
         index = self.position[name]
         is_time = self.facts.columns[name].type == "Edm.DateTimeOffset"
 
@@ -183,19 +201,28 @@ class RowTable:
         return key
 
     def _place(self, row: Row) -> None:
-        if not self._revisions or row.revision > self._revisions[-1]:
-            self._revisions.append(row.revision)
+        if not self._rows or row.revision > self._rows[-1].revision:
             self._rows.append(row)
         else:
-            index = bisect_left(self._revisions, row.revision)
-            insort(self._revisions, row.revision)
-            self._rows.insert(index, row)
+            self._rows.insert(bisect_left(self._rows, row.revision, key=_revision), row)
         self._orderings.clear()
 
     def _lift(self, row: Row) -> None:
-        index = bisect_left(self._revisions, row.revision)
-        del self._revisions[index], self._rows[index]
+        del self._rows[bisect_left(self._rows, row.revision, key=_revision)]
         self._orderings.clear()
 
-    def _relabel(self) -> None:
+    def _reshape(self) -> None:
+        """Follow the facts after their columns have changed."""
+        self.position = {name: index for index, name in enumerate(self.facts.columns)}
         self._labels = [json_bytes(name) + b":" for name in self.position]
+        for row in self._rows:
+            row.json = None
+        self._orderings.clear()
+
+
+def _revision(row: Row) -> int:
+    return row.revision
+
+
+def _versioned(row: Row) -> tuple[int, int]:
+    return (1, row.revision)

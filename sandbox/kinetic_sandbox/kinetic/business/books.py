@@ -72,7 +72,7 @@ class Books:
 
     def delete(self, stream: str, key: Key) -> None:
         """Delete a row."""
-        self.database.delete(stream, self.company, key)
+        self.database.delete(stream, self.company, [key])
 
     def row(self, stream: str, key: Key) -> dict[str, Any]:
         """Return a copy of a row by column name."""

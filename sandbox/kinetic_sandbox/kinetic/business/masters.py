@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _EXACT_CUSTOMER = 303
 EXACT_AMOUNT = Decimal("12345678901234.56789")
 EXACT_CONSTANT = Decimal("12345678901234567890.123456789")
+# Made up, and meant to be recognised wherever they leak to.
+TAX_PAYER, TAX_NUMBER = "sbxtaxpayer-", "sbxtin-"
+REMITTANCE_USER, REMITTANCE_PASSWORD = "sbxremituser-", "sbxremitpass-"
 
 
 def found_company(books: Books) -> None:
@@ -47,7 +50,10 @@ def add_vendor(books: Books) -> Key:
         GroupCode=rng.choice(("RAW", "SERV", "MRO")), EMailAddress=f"accounts@v{number}.example",
         CurrencyCode=currency if is_foreign else books.currency,
         PhoneNum=f"+1 555 01{number % 100:02d}",
-        TaxPayerID=f"99-{number:07d}", MinOrderValue=Decimal(rng.randrange(0, 500, 50)),
+        TaxPayerID=f"{TAX_PAYER}{number}", TIN=f"{TAX_NUMBER}{number}",
+        ElecRemittanceHostUserName=f"{REMITTANCE_USER}{number}",
+        ElecRemittanceHostPassword=f"{REMITTANCE_PASSWORD}{number}",
+        MinOrderValue=Decimal(rng.randrange(0, 500, 50)),
         PlantRating_c=rng.choice(("A", "B", "C", "")), PurPoint="MAIN",
         AuditedOn_c=books.today - timedelta(days=rng.randrange(900)) if is_audited else None,
     )  # fmt: skip

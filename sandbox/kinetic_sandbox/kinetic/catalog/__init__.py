@@ -51,11 +51,19 @@ class Twin:
     entity_set: str
     type_name: str
     key: tuple[str, ...] | None = None
+    columns: frozenset[str] | None = None
+    """What a thin twin shows of the original's columns; None for all."""
 
     def facts(self, original: EntityFacts) -> EntityFacts:
         """Return the original's facts under this twin's name."""
+        shown = {
+            name: column
+            for name, column in original.columns.items()
+            if self.columns is None or name in self.columns
+        }
         return replace(
             original,
+            columns=shown,
             service=self.service,
             entity_set=self.entity_set,
             type_name=self.type_name,
@@ -73,10 +81,32 @@ TWINS: tuple[Twin, ...] = (
     Twin("purchase_order_releases", "Erp.BO.PORelSearchSvc", "PORelSearches", "Erp.PORelSearch"),
     Twin(
         "part_warehouses",
+        "Erp.BO.PartWhseFullSearchSvc",
+        "PartWhseFullSearches",
+        "Erp.PartWhseFullSearch",
+        key=("Company", "PartNum", "WarehouseCode"),
+    ),
+    Twin(
+        "part_warehouses",
         "Erp.BO.PartWhseSearchSvc",
         "PartWhseSearches",
         "Erp.PartWhseSearch",
         key=("Company", "PartNum", "WarehouseCode"),
+        columns=frozenset(
+            {
+                "Company",
+                "PartNum",
+                "Plant",
+                "WarehouseCode",
+                "WarehouseDescription",
+                "OnHandQty",
+                "AllocatedQty",
+                "IUM",
+                "UpdatedOn",
+                "SysRowID",
+                "SysRevID",
+            }
+        ),
     ),
 )
 

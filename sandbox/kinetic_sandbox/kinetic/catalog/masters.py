@@ -33,6 +33,7 @@ VENDORS = TableNote(
         TaxRegionCode:S4 PMUID:I PrimaryBankID:S10 DefaultFOB:S15 ShipViaCode:S4
         EMailAddress:S50 PhoneNum:S20 FaxNum:S20 VendURL:S100 AccountRef:S100 MinOrderValue:A
         GlobalVendor:B LegalName:S100 FormTypeID:S12 Code1099ID:S12 ExternalId:S20
+        ElecRemittanceHostUserName:S50 ElecRemittanceHostPassword:S50
         PlantRating_c:S20 AuditedOn_c:T
     """,
     flag="Inactive",

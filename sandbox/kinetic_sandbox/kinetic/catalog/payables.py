@@ -23,7 +23,8 @@ AP_INVOICES = TableNote(
     """,
     # Real tenants cancel with a correcting document; only the documented profile voids.
     documented_flag="Voided",
-    changes="ChangedBy:user ChangeDate:day",
+    # The customer's own column, which a customisation of his writes on each change.
+    changes="ChangedBy:user ChangeDate:day ChangedAt_c:moment",
     remark="InvoiceComment",
 )
 

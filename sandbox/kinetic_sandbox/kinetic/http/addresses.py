@@ -51,7 +51,7 @@ def _below_service(company: str, service: str, rest: list[str]) -> Address:
     match = _PREDICATE.fullmatch(rest[0])
     if match:
         return Address("row", company, service, match[1], match[2])
-    return Address("rows", company, service, rest[0])
+    return Address("get_rows" if rest == ["GetRows"] else "rows", company, service, rest[0])
 
 
 def _below_baq(company: str, query_id: str, rest: list[str]) -> Address:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from kinetic_sandbox.kinetic.baqs import BAQS
-from kinetic_sandbox.kinetic.faults import Fault, access_denied, unknown_resource
+from kinetic_sandbox.kinetic.faults import Fault, access_denied, internal_fault, unknown_resource
+from kinetic_sandbox.kinetic.get_rows import get_rows, given_parameters
 from kinetic_sandbox.kinetic.http.addresses import Address, read_path
 from kinetic_sandbox.kinetic.http.answers import (
     DROPPED,
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
     from kinetic_sandbox.kinetic.http.login import Login
     from kinetic_sandbox.kinetic.http.mischief import Mischief
     from kinetic_sandbox.kinetic.http.reading import Reader
+    from kinetic_sandbox.kinetic.http.seats import Seats
+    from kinetic_sandbox.kinetic.http.traffic import Arrival, Traffic
 
-DATA_KINDS = frozenset({"rows", "count", "baq"})
+DATA_KINDS = frozenset({"rows", "count", "baq", "get_rows"})
 """What vices count as data requests."""
 
 
@@ -64,36 +67,43 @@ class Gateway:
     reader: Reader
     login: Login
     mischief: Mischief
+    traffic: Traffic
+    seats: Seats
 
-    def answer(self, request: Request) -> tuple[Answer, ReceivedRequest]:
+    def answer(self, request: Request, arrival: Arrival) -> tuple[Answer, ReceivedRequest]:
         """Answer one request, and say what it was."""
         address = read_path(request.path)
+        received = _received(request, address, arrival)
         if self.mischief.is_killed():
             answer = DROPPED
         else:
             try:
-                answer = self._dispatch(request, address)
+                answer = self._dispatch(request, address, received)
             except Fault as fault:
                 answer = fault_answer(fault, request.headers.get("accept", ""))
         answer = compressed(answer, request.headers.get("accept-encoding", ""))
-        return answer, _received(request, address, answer.status)
+        received.status, received.finished = answer.status, self.traffic.now()
+        return answer, received
 
-    def _dispatch(self, request: Request, address: Address) -> Answer:
-        if len(request.raw_query) > MAX_QUERY_LENGTH:
-            return html_answer(404, "The query string is too long.")
+    def _dispatch(self, request: Request, address: Address, received: ReceivedRequest) -> Answer:
+        vices = self.reader.vices
+        if len(request.raw_query) > (vices.get("query_limit") or MAX_QUERY_LENGTH):
+            status = 400 if vices.get("query_limit_400") else 404
+            return html_answer(status, "The length of the query string exceeds the maximum.")
         if address.kind == "token":
             return self._token(request)
         if address.company is None:
             return html_answer(404, "File or directory not found.")
         self.login.check(request.headers, request.query, address.company)
-        if request.method != "GET":
+        methods = {"GET", "POST"} if address.kind == "get_rows" else {"GET"}
+        if request.method not in methods:
             message = f"The requested resource does not support http method '{request.method}'."
             raise Fault(405, "System.Web.Http.HttpResponseException", message)
         if address.service is None or address.kind == "other":
             raise unknown_resource(request.path.rpartition("/")[2])
         self._check_service(address.service)
         if address.kind in DATA_KINDS:
-            return self._data(request, address)
+            return self._data(request, address, received)
         return self._plain(request, address)
 
     def _token(self, request: Request) -> Answer:
@@ -109,23 +119,37 @@ class Gateway:
         if service in self.reader.vices.names("deny_service"):
             raise access_denied(service)
 
-    def _data(self, request: Request, address: Address) -> Answer:
-        top = request.query.get("$top", "")
-        instead, cut = self.mischief.before(int(top) if top.isdecimal() else None)
-        if instead is not None:
-            return instead
-        with self.reader.tenant.lock:
-            return replace(self._read(request, address), cut=cut)
+    def _check_reads(self, address: Address) -> None:
+        service, entity_set = address.service or "", address.entity_set or ""
+        if self.reader.vices.covers("fail_reads", service, entity_set):
+            raise internal_fault()
+
+    def _data(self, request: Request, address: Address, received: ReceivedRequest) -> Answer:
+        with self.seats.taken(request.headers) as seat:
+            received.seat = seat
+            top = request.query.get("$top", "")
+            instead, cut = self.mischief.before(
+                int(top) if top.isdecimal() else None, received.in_flight
+            )
+            if instead is not None:
+                return instead
+            with self.traffic.worker(), self.reader.tenant.lock:
+                return replace(self._read(request, address), cut=cut)
 
     def _read(self, request: Request, address: Address) -> Answer:
+        if address.kind != "get_rows":
+            self._check_reads(address)
         if address.kind == "count":
             return self.reader.count(address, request.raw_query)
+        if address.kind == "get_rows":
+            return get_rows(self.reader, address, given_parameters(request))
         read = self.reader.baq if address.kind == "baq" else self.reader.rows
         return read(address, request.url, request.raw_query)
 
     def _plain(self, request: Request, address: Address) -> Answer:
         with self.reader.tenant.lock:
             if address.kind == "row":
+                self._check_reads(address)
                 return self.reader.row(address, request.url, request.raw_query)
             facts = self._described(address)
         if address.kind == "metadata":
@@ -145,16 +169,18 @@ class Gateway:
         return [BAQS[address.entity_set].facts()]
 
 
-def _received(request: Request, address: Address, status: int) -> ReceivedRequest:
+def _received(request: Request, address: Address, arrival: Arrival) -> ReceivedRequest:
     return ReceivedRequest(
         method=request.method,
         path=request.path,
         raw_query=request.raw_query,
         query=request.query,
         headers=dict(request.headers),
-        status=status,
         company=address.company,
         service=address.service,
         entity_set=address.entity_set,
         kind=address.kind,
+        started=arrival.started,
+        in_flight=arrival.in_flight,
+        body=request.body if address.kind == "get_rows" else "",
     )

@@ -13,7 +13,7 @@ from kinetic_sandbox.kinetic.faults import key_refused, login_refused
 from kinetic_sandbox.kinetic.http.answers import XML, Answer, json_answer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from kinetic_sandbox.kinetic.http.vices import Vices
 
@@ -27,11 +27,28 @@ _LIFE_SECONDS = 3600
 
 
 @dataclass
+class TokenHabits:
+    """How this installation's token endpoints differ from others'; may change while it runs."""
+
+    instead: Answer | None = None
+    """What both endpoints answer in place of a token."""
+    always_xml: bool = False
+    """`TokenResource.svc` answers in XML, whatever was asked for."""
+    namespace: str = ""
+    """The XML namespace of that answer."""
+    life_field: str = "ExpiresIn"
+    """What `TokenResource.svc` calls the seconds; empty: it does not tell them."""
+
+
+@dataclass
 class Login:
     """Checks credentials and hands out tokens."""
 
     companies: tuple[str, ...]
     vices: Vices
+    habits: TokenHabits = field(default_factory=TokenHabits)
+    trusted: list[Callable[[str], bool]] = field(default_factory=list)
+    """Other issuers of tokens; each tells whether a token of its own still holds."""
     _tokens: dict[str, tuple[float, int]] = field(default_factory=dict)
     """Until when each token holds, and how often tokens had been expired when it was issued."""
 
@@ -39,9 +56,10 @@ class Login:
         """Let a request pass or raise the 401 that it deserves: login first, then the key."""
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            is_known = self._is_current(credential.strip())
+            token = credential.strip()
+            is_known = self._is_current(token) or any(holds(token) for holds in self.trusted)
         else:
-            is_known = not self.vices.get("refuse_login") and _basic(headers) == (
+            is_known = not self.vices.get("refuse_login") and read_basic(headers) == (
                 USERNAME,
                 PASSWORD,
             )
@@ -54,25 +72,31 @@ class Login:
 
     def token_resource(self, headers: Mapping[str, str]) -> Answer:
         """Exchange user and password, from Basic or from bare headers, for a token."""
+        if self.habits.instead is not None:
+            return self.habits.instead
         bare = (headers.get("username", ""), headers.get("password", ""))
-        if (USERNAME, PASSWORD) not in (_basic(headers), bare) or self.vices.get("refuse_login"):
+        known = (USERNAME, PASSWORD)
+        if known not in (read_basic(headers), bare) or self.vices.get("refuse_login"):
             raise login_refused()
         token, life = self._issue()
-        if "json" in headers.get("accept", ""):
-            return json_answer({"AccessToken": token, "ExpiresIn": life, "TokenType": "Bearer"})
-        body = (
-            f"<Token><AccessToken>{token}</AccessToken><ExpiresIn>{life}</ExpiresIn>"
-            "<TokenType>Bearer</TokenType></Token>"
-        )
-        return Answer(200, body.encode(), XML)
+        fields: dict[str, str | float] = {"AccessToken": token, "TokenType": "Bearer"}
+        if self.habits.life_field:
+            fields[self.habits.life_field] = life
+        if "json" in headers.get("accept", "") and not self.habits.always_xml:
+            return json_answer(fields)
+        inner = "".join(f"<{name}>{value}</{name}>" for name, value in fields.items())
+        namespace = f' xmlns="{self.habits.namespace}"' if self.habits.namespace else ""
+        return Answer(200, f"<Token{namespace}>{inner}</Token>".encode(), XML)
 
     def client_credentials(self, headers: Mapping[str, str], body: str) -> Answer:
         """Exchange a client's secret for a token, as an identity provider does."""
+        if self.habits.instead is not None:
+            return self.habits.instead
         form = {name: values[-1] for name, values in parse_qs(body).items()}
         if form.get("grant_type") != "client_credentials":
             return json_answer({"error": "unsupported_grant_type"}, 400)
         posted = (form.get("client_id", ""), form.get("client_secret", ""))
-        is_known = (CLIENT_ID, CLIENT_SECRET) in (_basic(headers), posted)
+        is_known = (CLIENT_ID, CLIENT_SECRET) in (read_basic(headers), posted)
         if not is_known or self.vices.get("refuse_login"):
             return json_answer({"error": "invalid_client"}, 401)
         token, life = self._issue()
@@ -89,7 +113,8 @@ class Login:
         return until > time.monotonic() and expiries == self.vices.times_done("expire_tokens")
 
 
-def _basic(headers: Mapping[str, str]) -> tuple[str, str]:
+def read_basic(headers: Mapping[str, str]) -> tuple[str, str]:
+    """User and password of a Basic header with a lower-case name; empty where there is none."""
     scheme, _, credential = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "basic":
         return "", ""

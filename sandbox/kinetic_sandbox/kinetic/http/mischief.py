@@ -30,9 +30,12 @@ class Mischief:
         """Whether the server has stopped answering for good."""
         return self.vices.has_set_in("kill_after")
 
-    def before(self, top: int | None) -> tuple[Answer | None, str]:
+    def before(self, top: int | None, in_flight: int) -> tuple[Answer | None, str]:
         """Return the answer that a vice puts in place of the data, or how to cut the data."""
         self.vices.count("kill_after")
+        throttle_above = self.vices.get("throttle_above")
+        if throttle_above is not None and in_flight > throttle_above:
+            return self._throttled(), ""
         self.stopping.wait(self.vices.get("slow") or 0)
         if self.vices.use_up("licence_exhausted"):
             raise licence_exhausted()

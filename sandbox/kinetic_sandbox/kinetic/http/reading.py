@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from kinetic_sandbox.kinetic.baqs import BAQS
-from kinetic_sandbox.kinetic.faults import missing_record, odata_fault, unknown_resource
+from kinetic_sandbox.kinetic.faults import (
+    missing_record,
+    not_allowed,
+    odata_fault,
+    unknown_resource,
+)
 from kinetic_sandbox.kinetic.http.answers import Answer
 from kinetic_sandbox.kinetic.odata.filters import RowTest, compile_filter
 from kinetic_sandbox.kinetic.odata.key_predicate import read_key, same_key
 from kinetic_sandbox.kinetic.odata.options import Options, read_options, read_order, read_selection
 from kinetic_sandbox.kinetic.odata.pages import Page, Question, count_rows, read_page
+from kinetic_sandbox.kinetic.odata.refused_forms import refuse_forms
 from kinetic_sandbox.kinetic.spelling import json_bytes
 
 if TYPE_CHECKING:
@@ -35,6 +41,8 @@ class Target:
     facts: EntityFacts
     stream: str
     company: str
+    name: str
+    """What vices call it: the entity set, or the id of a query."""
 
 
 @dataclass
@@ -69,7 +77,7 @@ class Reader:
         """Answer a read of a single row by its key."""
         target, options = self._target(address), read_options(raw_query)
         wanted = read_key(address.predicate or "", target.facts)
-        columns = read_selection(options.select, target.facts) or list(target.table.position)
+        columns = self._columns(target, options) or list(target.facts.columns)
         places = [target.table.position[name] for name in target.facts.key]
         for row in target.table.rows():
             if same_key(wanted, tuple(row.values[place] for place in places), target.facts):
@@ -85,20 +93,23 @@ class Reader:
             raise unknown_resource(address.entity_set or "")
         options, company = read_options(raw_query), address.company or ""
         table = baq.run(self.tenant, company, options.parameters, next(self._runs))
-        return self._page(Target(table, table.facts, "", company), options, url, raw_query)
+        target = Target(table, table.facts, "", company, baq.query_id)
+        return self._page(target, options, url, raw_query)
 
     def _target(self, address: Address) -> Target:
         company = address.company or ""
         for stream, facts in self.tenant.database.sets():
             if (facts.service, facts.entity_set) == (address.service, address.entity_set):
                 table = self.tenant.database.table(stream, company)
-                return Target(table, facts, stream, company)
+                return Target(table, facts, stream, company, facts.entity_set)
         self.sets_of(address.service or "")
         raise unknown_resource(address.entity_set or "")
 
     def _page(self, target: Target, options: Options, url: str, raw_query: str) -> Answer:
         if options.skip_token is not None and not self.vices.get("next_link"):
             raise odata_fault("The query parameter '$skiptoken' is not supported.")
+        if options.count and self._has_vice("refuse_count", target):
+            raise not_allowed("Query option 'Count'")
         question = self._question(target, options)
         page = read_page(target.table, question)
         link = self._next_link(options, question, page, url, raw_query)
@@ -109,11 +120,23 @@ class Reader:
         return Question(
             test=self._test(target, options),
             order=read_order(options.orderby, target.facts),
-            columns=read_selection(options.select, target.facts),
+            columns=self._columns(target, options),
             start=skip + (options.skip_token or 0),
             limit=self._limit(options),
-            wants_total=options.count,
+            wants_total=options.count and not self._has_vice("count_ignored", target),
         )
+
+    def _columns(self, target: Target, options: Options) -> list[str] | None:
+        """Return the columns to send, None for all that the table has."""
+        chosen = None
+        if not self._has_vice("select_ignored", target):
+            chosen = read_selection(options.select, target.facts)
+        if chosen is None and len(target.facts.columns) < len(target.table.position):
+            return list(target.facts.columns)
+        return chosen
+
+    def _has_vice(self, name: str, target: Target) -> bool:
+        return self.vices.covers(name, target.facts.service, target.name)
 
     def _limit(self, options: Options) -> int:
         limit, cap = options.top, self.vices.get("page_cap")
@@ -142,7 +165,11 @@ class Reader:
             return None
         if target.facts.child_of and self.vices.get("child_filter_on_parent"):
             return self._parents_test(target, options.filter)
+        self._refuse_forms(target, options.filter, target.facts)
         return compile_filter(options.filter, target.facts, target.table.position)
+
+    def _refuse_forms(self, target: Target, text: str, facts: EntityFacts) -> None:
+        refuse_forms(text, facts, lambda vice: self._has_vice(vice, target))
 
     def _parents_test(self, target: Target, text: str) -> RowTest:
         """Judge children by their parent's row, as some tenants do."""
@@ -153,6 +180,7 @@ class Reader:
             if (other.service, other.entity_set) == (facts.service, facts.child_of)
         )
         parents = self.tenant.database.table(stream, target.company)
+        self._refuse_forms(target, text, parents.facts)
         test = compile_filter(text, parents.facts, parents.position)
         places = [target.table.position[name] for name in facts.parent_link]
 
@@ -160,7 +188,7 @@ class Reader:
             parent = parents.by_key.get(tuple([values[place] for place in places]))
             return parent is not None and test.matches(parent.values)
 
-        return replace(test, matches=matches, bounds=())
+        return RowTest(matches)
 
     def _stir(self, target: Target) -> None:
         changing, closing = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import socket
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,8 @@ from kinetic_sandbox.kinetic.http.control import PREFIX, Control
 from kinetic_sandbox.kinetic.http.gateway import Gateway, Request
 from kinetic_sandbox.kinetic.http.mischief import Mischief
 from kinetic_sandbox.kinetic.http.reading import Reader
+from kinetic_sandbox.kinetic.http.seats import Seats
+from kinetic_sandbox.kinetic.http.traffic import Traffic
 from kinetic_sandbox.kinetic.http.vices import Vices
 
 if TYPE_CHECKING:
@@ -30,7 +33,14 @@ if TYPE_CHECKING:
 
 
 class KineticServer:
-    """Serves a tenant on loopback from entering the context until leaving it."""
+    """Serves a tenant on loopback from entering the context until leaving it.
+
+    Args:
+        tenant: who is served.
+        port: 0 takes a free one.
+        log_file: gets each request as a line of JSON.
+        certificate: a PEM file with key and certificate; with it, `https` only.
+    """
 
     username = login.USERNAME
     password = login.PASSWORD
@@ -38,20 +48,31 @@ class KineticServer:
     client_id = login.CLIENT_ID
     client_secret = login.CLIENT_SECRET
 
-    def __init__(self, tenant: Tenant, port: int = 0, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        tenant: Tenant,
+        port: int = 0,
+        log_file: Path | None = None,
+        certificate: Path | None = None,
+    ) -> None:
         self.tenant = tenant
         self.requests: list[ReceivedRequest] = []
         self._log_file = log_file
         self._log_lock = threading.Lock()
         self._stopping = threading.Event()
         self.vices = Vices()
+        self.login = login.Login(tenant.companies, self.vices)
+        self._traffic = Traffic(self.vices, self._stopping)
         self._gateway = Gateway(
             Reader(tenant, self.vices),
-            login.Login(tenant.companies, self.vices),
+            self.login,
             Mischief(self.vices, self._stopping),
+            self._traffic,
+            Seats(self.vices, self._stopping),
         )
         self._control = Control(tenant, self.vices, self.requests)
-        self._http = _HttpServer(("127.0.0.1", port), self)
+        self._scheme = "https" if certificate else "http"
+        self._http = _HttpServer(("127.0.0.1", port), self, certificate)
         self._thread = threading.Thread(
             target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
         )
@@ -59,7 +80,7 @@ class KineticServer:
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"http://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
 
     @property
     def url(self) -> str:
@@ -75,6 +96,11 @@ class KineticServer:
     def token_url(self) -> str:
         """The address of the identity provider's token endpoint."""
         return f"{self.origin}/oauth2/token"
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are in hand now."""
+        return self._traffic.in_flight
 
     def start(self) -> None:
         """Begin to answer."""
@@ -104,13 +130,11 @@ class KineticServer:
         """Answer one request; tenant traffic is kept in `requests` before the answer leaves."""
         if request.path.startswith(PREFIX + "/"):
             return self._control.answer(request)
-        answer, received = self._gateway.answer(request)
-        self._keep(received)
+        with self._traffic.in_hand() as arrival:
+            answer, received = self._gateway.answer(request, arrival)
+            self._keep(received)
+            self._stopping.wait(answer.held_seconds)
         return answer
-
-    def wait(self, seconds: float) -> None:
-        """Let a client wait, but no longer than the server lives."""
-        self._stopping.wait(seconds)
 
     def _keep(self, received: ReceivedRequest) -> None:
         self.requests.append(received)
@@ -124,10 +148,25 @@ class _HttpServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], owner: KineticServer) -> None:
+    def __init__(
+        self, address: tuple[str, int], owner: KineticServer, certificate: Path | None
+    ) -> None:
         super().__init__(address, _Handler)
         self.owner = owner
+        self._tls = None
+        if certificate is not None:
+            self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._tls.load_cert_chain(certificate)
         self._connections: set[socket.socket] = set()
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        if self._tls is not None:
+            # The handshake waits for the handler's thread: one slow client must not stop others.
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         self._connections.add(request)
@@ -143,8 +182,8 @@ class _HttpServer(ThreadingHTTPServer):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Stay silent about clients that went away; tell of everything else."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
+        """Stay silent about clients that went away or refuse us; tell of everything else."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
             super().handle_error(request, client_address)
 
 
@@ -165,7 +204,6 @@ class _Handler(BaseHTTPRequestHandler):
             origin=self.server.owner.origin,
         )
         answer = self.server.owner.answer(request)
-        self.server.owner.wait(answer.held_seconds)
         if answer.status:
             self.wfile.write(wire_bytes(answer, self.server.owner.tenant.clock()))
         if answer.cut or not answer.status:

@@ -34,6 +34,10 @@ _TEXT_TESTS: dict[str, Callable[[str, str], bool]] = {
     "startswith": str.startswith,
     "endswith": str.endswith,
 }
+Ways = tuple[tuple[Bound, ...], ...]
+ANYWHERE: Ways = ((),)
+_MOST_WAYS = 256
+"""Beyond, rows are tested one by one."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +48,15 @@ class Term:
     read: Callable[[Sequence[Any]], Any]
     column: str | None = None
     value: Any = None
+    ways: Ways = ANYWHERE
 
 
 @dataclass(frozen=True)
 class RowTest:
-    """A compiled filter, and the bounds that any matching row must satisfy."""
+    """A compiled filter, and bounds: any matching row satisfies all of one way at least."""
 
     matches: Callable[[Sequence[Any]], Any]
-    bounds: tuple[Bound, ...]
+    ways: Ways = ANYWHERE
 
 
 def compile_filter(text: str, facts: EntityFacts, position: Mapping[str, int]) -> RowTest:
@@ -60,26 +65,25 @@ def compile_filter(text: str, facts: EntityFacts, position: Mapping[str, int]) -
     term = compiler.term(parse_filter(text))
     if term.type != "Edm.Boolean":
         raise odata_fault("The $filter expression must evaluate to a single boolean value.")
-    return RowTest(term.read, tuple(compiler.bounds))
+    return RowTest(term.read, term.ways)
 
 
 class _Compiler:
     def __init__(self, facts: EntityFacts, position: Mapping[str, int]) -> None:
         self._facts = facts
         self._position = position
-        self.bounds: list[Bound] = []
 
-    def term(self, node: ast._Node, *, is_required: bool = True) -> Term:
-        """Compile a node; `is_required` while every match must satisfy it."""
+    def term(self, node: ast._Node) -> Term:
+        """Compile a node."""
         if isinstance(node, ast.Identifier):
             return self._property(node.name)
         if isinstance(node, ast._Literal):  # noqa: SLF001 - the library's only name for them
             edm_type, value = read_literal(node)
             return Term(edm_type, lambda _: value, value=value)
         if isinstance(node, ast.Compare) and type(node.comparator) in _COMPARISONS:
-            return self._comparison(node, is_required=is_required)
+            return self._comparison(node)
         if isinstance(node, ast.BoolOp):
-            return self._logic(node, is_required=is_required)
+            return self._logic(node)
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
             return self._negation(node)
         if isinstance(node, ast.Call) and node.func.name in _TEXT_TESTS:
@@ -103,31 +107,24 @@ class _Compiler:
             return Term(column.type, read, name)
         return Term(column.type, operator.itemgetter(index), name)
 
-    def _comparison(self, node: ast.Compare, *, is_required: bool) -> Term:
+    def _comparison(self, node: ast.Compare) -> Term:
         name, kind, compare = _COMPARISONS[type(node.comparator)]
-        left = self.term(node.left, is_required=False)
-        right = self.term(node.right, is_required=False)
+        left, right = self.term(node.left), self.term(node.right)
         _check_types(left, right, kind)
-        if is_required:
-            self._note_bound(left, name, right)
-        return Term("Edm.Boolean", _comparer(left.read, right.read, compare, name))
+        read = _comparer(left.read, right.read, compare, name)
+        return Term("Edm.Boolean", read, ways=_bounded(left, name, right))
 
-    def _note_bound(self, left: Term, name: str, right: Term) -> None:
-        if left.column is None:
-            left, right, name = right, left, _MIRRORED.get(name, name)
-        if left.column is not None and right.value is not None and name in _MIRRORED:
-            self.bounds.append(Bound(left.column, name, right.value))
-
-    def _logic(self, node: ast.BoolOp, *, is_required: bool) -> Term:
+    def _logic(self, node: ast.BoolOp) -> Term:
         is_and = isinstance(node.op, ast.And)
-        required = is_required and is_and
-        left, right = (self.term(side, is_required=required) for side in (node.left, node.right))
+        left, right = (self.term(side) for side in (node.left, node.right))
         for side in (left, right):
             _check_boolean(side, "And" if is_and else "Or")
-        return Term("Edm.Boolean", _both(left, right) if is_and else _either(left, right))
+        if is_and:
+            return Term("Edm.Boolean", _both(left, right), ways=_crossed(left.ways, right.ways))
+        return Term("Edm.Boolean", _either(left, right), ways=_limited(left.ways + right.ways))
 
     def _negation(self, node: ast.UnaryOp) -> Term:
-        inner = self.term(node.operand, is_required=False)
+        inner = self.term(node.operand)
         _check_boolean(inner, "Not")
         read = inner.read
 
@@ -138,7 +135,7 @@ class _Compiler:
         return Term("Edm.Boolean", negated)
 
     def _text_test(self, node: ast.Call) -> Term:
-        text, part = (self.term(argument, is_required=False) for argument in node.args)
+        text, part = (self.term(argument) for argument in node.args)
         if (text.type, part.type) != ("Edm.String", "Edm.String"):
             name = node.func.name
             message = f"No function signature for the function with name '{name}' matches"
@@ -150,6 +147,24 @@ class _Compiler:
             return None if found is None else test(found, read_part(values))
 
         return Term("Edm.Boolean", holds)
+
+
+def _bounded(left: Term, name: str, right: Term) -> Ways:
+    if left.column is None:
+        left, right, name = right, left, _MIRRORED.get(name, name)
+    if left.column is None or right.value is None or name not in _MIRRORED:
+        return ANYWHERE
+    return ((Bound(left.column, name, right.value),),)
+
+
+def _crossed(left: Ways, right: Ways) -> Ways:
+    if len(left) * len(right) > _MOST_WAYS:
+        return min(left, right, key=len)
+    return tuple(one + other for one in left for other in right)
+
+
+def _limited(ways: Ways) -> Ways:
+    return ways if len(ways) <= _MOST_WAYS else ANYWHERE
 
 
 def _comparer(

@@ -37,7 +37,7 @@ class Page:
 def read_page(table: RowTable, question: Question) -> Page:
     """Answer a question."""
     found = list(
-        islice(_matches(table, question), question.start, question.start + question.limit + 1)
+        islice(matching(table, question), question.start, question.start + question.limit + 1)
     )
     bodies = list(_spelt(table, found[: question.limit], question.columns))
     total = count_rows(table, question.test) if question.wants_total else None
@@ -48,19 +48,20 @@ def count_rows(table: RowTable, test: RowTest | None) -> int:
     """Count the rows that pass a test."""
     if test is None:
         return len(table)
-    return sum(1 for _ in _matches(table, Question(test, order=_cheap_order(table))))
+    return sum(1 for _ in matching(table, Question(test, order=_cheap_order(table))))
 
 
 def _cheap_order(table: RowTable) -> Order:
     return (("SysRevID", False),) if "SysRevID" in table.position else ()
 
 
-def _matches(table: RowTable, question: Question) -> Iterator[Row]:
+def matching(table: RowTable, question: Question) -> Iterator[Row]:
+    """Find the rows that pass the question's test, in its order."""
     ordering, is_backwards = table.ordering(question.order)
     low, high = 0, len(ordering.rows)
     matches: Callable[[Sequence[Any]], Any] | None = None
     if question.test is not None:
-        low, high = ordering.span(question.test.bounds)
+        low, high = ordering.span(question.test.ways)
         matches = question.test.matches
     places = range(high - 1, low - 1, -1) if is_backwards else range(low, high)
     rows = ordering.rows
