@@ -26,7 +26,7 @@ Schema = dict[str, Any]
 
 def settings() -> dict[str, Schema]:
     """The tap's settings by name."""
-    properties: dict[str, Schema] = SETTINGS.to_dict()["properties"]
+    properties: dict[str, Schema] = SETTINGS["properties"]
     return properties
 
 
@@ -78,7 +78,7 @@ def render_readme(text: str) -> str:
     """The tap's README with the table of settings."""
     rows = ["| setting | kind | default | meaning |", "|---|---|---|---|"]
     for name, schema in settings().items():
-        required = ", required" if name in SETTINGS.to_dict()["required"] else ""
+        required = ", required" if name in SETTINGS["required"] else ""
         secret = ", secret" if schema.get("secret") else ""
         default = f"`{_plain(schema['default'])}`" if "default" in schema else ""
         kind = " / ".join(f"`{v}`" for v in schema["enum"]) if "enum" in schema else _types(schema)

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import logging
     from collections.abc import Iterable
 
+    from .key_checksum import KeyChecksum
+
 AUDIT_STREAM = "epicor_sync_runs"
 AUDIT_KEY = ("run_id", "company", "stream")
 AUDIT_SCHEMA: dict[str, Any] = {
@@ -49,6 +51,7 @@ class Outcome:
         rows_retracted: those of them that carry `_sdc_deleted_at`.
         bytes: of answers, after decompression.
         status: `complete`, `failed` or `skipped` (not reached).
+        keys: of open rows that were sent, where the whole stream was read for a run log.
     """
 
     run_id: str
@@ -68,10 +71,20 @@ class Outcome:
     bytes: int = 0
     status: str = "skipped"
     error: str | None = None
+    keys: KeyChecksum | None = None
 
     def row(self) -> dict[str, Any]:
-        """For the audit stream and the run log."""
-        return asdict(self)
+        """For the audit stream."""
+        row = asdict(self)
+        del row["keys"]
+        return row
+
+    def log_line(self) -> dict[str, Any]:
+        """For the run log; where everything was read, `verify` compares the open rows' keys."""
+        keys = self.keys
+        if keys is None or self.status != "complete":
+            return self.row()
+        return {**self.row(), "key_count": keys.count, "key_checksum": keys.text}
 
 
 class RunLog:

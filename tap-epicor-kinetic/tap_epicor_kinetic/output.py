@@ -3,43 +3,55 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import Any
 
-from singer_sdk.singerlib.encoding.base import GenericSingerWriter
-from singer_sdk.singerlib.encoding.simple import Message
-from singer_sdk.singerlib.json import serialize_json
-from typing_extensions import override
+import msgspec
 
 from .errors import TargetGone
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class Output(GenericSingerWriter[bytes, Message]):
+class Output:
     """stdout. A message is written whole or, where the reader is gone, not at all."""
 
-    @override
-    def serialize_message(self, message: Message) -> bytes:
-        """One line of JSON; decimals keep their digits."""
-        return serialize_json(message.to_dict()).encode() + b"\n"
+    def schema(
+        self, stream: str, schema: dict[str, Any], keys: tuple[str, ...], bookmark: str | None
+    ) -> None:
+        """Write a SCHEMA message."""
+        message: dict[str, Any] = {
+            "type": "SCHEMA",
+            "stream": stream,
+            "schema": schema,
+            "key_properties": keys,
+        }
+        if bookmark:
+            message["bookmark_properties"] = [bookmark]
+        self.message(message)
 
-    @override
-    def write_message(self, message: Message) -> None:
-        """Write and flush."""
-        self._write(self.serialize_message(message))
+    def state(self, value: dict[str, Any]) -> None:
+        """Write a STATE message."""
+        self.message({"type": "STATE", "value": value})
 
-    def write_records(self, stream: str, bodies: Iterable[bytes], time_extracted: str) -> None:
-        """Write RECORD messages whose records are JSON already."""
-        before = f'{{"type":"RECORD","stream":"{stream}","record":'.encode()
-        after = f',"time_extracted":"{time_extracted}"}}\n'.encode()
-        self._write(b"".join([before + body + after for body in bodies]))
+    def message(self, message: dict[str, Any]) -> None:
+        """Write one message."""
+        self.lines(message_line(message))
 
     @staticmethod
-    def _write(data: bytes) -> None:
+    def lines(data: bytes) -> None:
+        """Write whole lines and flush.
+
+        Raises:
+            TargetGone: when nobody reads.
+        """
         try:
             sys.stdout.flush()  # what others print goes through the text layer
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
         except BrokenPipeError as error:
             raise TargetGone("The target closed the pipe; its own log says why.") from error
+
+
+def message_line(message: dict[str, Any]) -> bytes:
+    """One line of JSON; decimals keep their digits."""
+    return _encode(message) + b"\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 import uuid
@@ -10,15 +11,15 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from .audit import Outcome, RunLog
-from .errors import Interrupted
+from .errors import Interrupted, TapError
+from .extract.ahead import Ahead
 from .extract.bookmark import Bookmark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .config import TapConfig
-    from .discovery import StreamDefinition
-    from .extract.reader import Source
+    from .output import Output
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
@@ -39,30 +40,19 @@ class Run:
     Args:
         config: the settings.
         state: the tap's STATE, changed in place.
-        write_state: sends STATE.
-        traffic: the client's requests, retries and bytes so far.
-        source: an entity set of one company.
+        output: where STATE goes.
     """
 
-    def __init__(
-        self,
-        config: TapConfig,
-        state: dict[str, Any],
-        *,
-        write_state: Callable[[], None],
-        traffic: Callable[[], tuple[int, int, int]],
-        source: Callable[[str, StreamDefinition], Source],
-    ) -> None:
+    def __init__(self, config: TapConfig, state: dict[str, Any], output: Output) -> None:
         self.config = config
         self.run_id = str(uuid.uuid4())
         self.started_at = now()
         self.stop = threading.Event()
+        self.ahead = Ahead(self.stop)
         self.outcomes: list[Outcome] = []
-        self.source = source
-        self.traffic = traffic
         self.log = RunLog(config.run_log_path)
         self._state = state
-        self._write_state = write_state
+        self._output = output
         self._state_written_at = 0.0
 
     def outcome(self, stream: str, company: str) -> Outcome:
@@ -83,8 +73,12 @@ class Run:
         partitions = self._partitions(stream)
         partitions[:] = [p for p in partitions if not _is_of(p, company)] + [kept]
         if at_once or time.monotonic() - self._state_written_at > _STATE_EVERY_SECONDS:
-            self._state_written_at = time.monotonic()
-            self._write_state()
+            self.write_state()
+
+    def write_state(self) -> None:
+        """Send STATE as it is now."""
+        self._state_written_at = time.monotonic()
+        self._output.state(self._state)
 
     def _partition(self, stream: str, company: str) -> Mapping[str, Any] | None:
         return next((p for p in self._partitions(stream) if _is_of(p, company)), None)
@@ -101,9 +95,21 @@ class Run:
         if self.stop.wait(seconds):
             raise Interrupted("stopped while waiting to ask the server again")
 
+    def check_stop(self) -> None:
+        """Raise where the run is asked to stop."""
+        if self.stop.is_set():
+            raise Interrupted("stopped while waiting to ask the server")
+
+    def request_stop(self, signum: int) -> None:
+        """Stop between two pages, so that the last line that was written is whole."""
+        if self.stop.is_set():
+            os._exit(TapError.exit_code)
+        logger.warning("Stopping after this page (signal %d); once more to stop now", signum)
+        self.stop.set()
+
     def log_end(self, status: str) -> None:
         """Write the run log: outcomes, and the line without which a run counts as cut."""
-        self.log.append(outcome.row() for outcome in self.outcomes)
+        self.log.append(outcome.log_line() for outcome in self.outcomes)
         self.log.append([{"run_id": self.run_id, "status": status, "completed_at": now()}])
 
     def mark_complete(self) -> None:
@@ -116,7 +122,7 @@ class Run:
             "completed_at": now(),
             "streams": streams,
         }
-        self._write_state()
+        self.write_state()
 
 
 def _is_of(partition: Mapping[str, Any], company: str) -> bool:

@@ -1,62 +1,70 @@
-"""The tap: wires settings, client, discovery and streams, and runs them in order."""
+"""The tap as the SDK knows it: settings, discovery, catalog, maps; `sync` does the reading."""
 
 from __future__ import annotations
 
 import copy
-import os
-from functools import cached_property, partial
+import json
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from singer_sdk import Tap
 from singer_sdk.helpers.capabilities import PluginCapabilities, TapCapabilities
-from singer_sdk.singerlib.messages import StateMessage
+from singer_sdk.singerlib.encoding.base import GenericSingerWriter
+from singer_sdk.singerlib.encoding.simple import Message
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from . import __version__
-from .audit import AUDIT_STREAM, log_summary
-from .config import TapConfig, read_config
+from .audit import AUDIT_STREAM
+from .checkup import check_up
+from .config import with_defaults
 from .discovery import discover
-from .errors import (
-    AccessDenied,
-    DiscoveryError,
-    Interrupted,
-    LoginLost,
-    LoginRefused,
-    NotFound,
-    QueryRefused,
-    SettingsError,
-    TapError,
-)
-from .extract.ahead import Ahead
-from .kinetic.client import Address, EntitySet, KineticClient
-from .kinetic.login import BasicLogin, Login, client_credentials, token_resource
-from .kinetic.redaction import Redactor
-from .kinetic.transport import Transport
-from .odata.query import Query
-from .output import Output
+from .errors import Interrupted, SettingsError
+from .kinetic.get_rows import Siblings
+from .output import Output, message_line
 from .run import FINAL_MARKER, Run
+from .selection import Selection, cached_entities, keep_entity
 from .settings import SETTINGS
 from .stream import AuditStream, KineticStream
+from .sync import Sync
+from .tenant import connect
+from .unit import source_of
 
 if TYPE_CHECKING:
     from types import FrameType
 
+    import click
     from singer_sdk import Stream
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
+    from .config import TapConfig
     from .discovery import StreamDefinition
+    from .kinetic.client import EntitySet, KineticClient
+    from .kinetic.get_rows import GetRowsSet
+    from .selection import SelectedStream
+    from .unit import Mapper
+
+
+class _Writer(GenericSingerWriter[bytes, Message]):
+    """What the SDK itself writes, by the way of everything else."""
+
+    @override
+    def serialize_message(self, message: Message) -> bytes:
+        """One line of JSON."""
+        return message_line(message.to_dict())
+
+    @override
+    def write_message(self, message: Message) -> None:
+        """Write and flush."""
+        Output.lines(self.serialize_message(message))
 
 
 class TapEpicorKinetic(Tap):
     """Singer tap for Epicor Kinetic (REST v2, OData v4), read only."""
 
     name = "tap-epicor-kinetic"
-    config_jsonschema: ClassVar[dict[str, Any]] = {
-        **SETTINGS.to_dict(),
-        "additionalProperties": False,
-    }
+    config_jsonschema: ClassVar[dict[str, Any]] = {**SETTINGS, "additionalProperties": False}
     dynamic_catalog = True
-    message_writer_class = Output
+    message_writer_class = _Writer
     # No BATCH: it would bypass selection and exact decimals. No ACTIVATE_VERSION: loaders delete
     # on it before the new rows are in.
     capabilities: ClassVar[list[CapabilitiesEnum]] = [
@@ -71,73 +79,36 @@ class TapEpicorKinetic(Tap):
 
     _is_syncing = False
 
+    def __init__(self, *, catalog: Any = None, **options: Any) -> None:  # noqa: ANN401
+        # The SDK's own catalog drops the members that it does not know.
+        entries = catalog.get("streams", []) if isinstance(catalog, dict) else []
+        self._catalog_as_given = {entry["tap_stream_id"]: entry for entry in entries}
+        super().__init__(catalog=catalog, **options)
+
     @cached_property
     def settings(self) -> TapConfig:
         """The settings, judged."""
-        defaults = {
-            name: schema["default"]
-            for name, schema in self.config_jsonschema["properties"].items()
-            if "default" in schema
-        }
-        given = {name: value for name, value in self.config.items() if value is not None}
-        return read_config({**defaults, **given})
+        return with_defaults(self.config)
 
     @cached_property
     def output(self) -> Output:
         """Where messages go."""
-        writer = self.message_writer
-        assert isinstance(writer, Output)  # noqa: S101 - message_writer_class says so
-        return writer
-
-    @cached_property
-    def redact(self) -> Redactor:
-        """Knows this run's secrets."""
-        settings = self.settings
-        return Redactor(settings.api_key, settings.password, settings.oauth_client_secret)
+        return Output()
 
     @cached_property
     def client(self) -> KineticClient:
         """The tenant."""
-        settings = self.settings
-        client = KineticClient(
-            settings.api_url,
-            transport=_transport(settings),
-            fixed_headers={
-                "User-Agent": f"{self.name}/{__version__}",
-                **({"x-api-key": settings.api_key} if settings.api_key else {}),
-            },
-            redactor=self.redact,
-            deadline_seconds=settings.retry_deadline_seconds,
-            sleep=self._sleep,
-        )
-        client.login = _login(settings, client, self.redact)
-        return client
+        run = self.run
+        return connect(self.settings, sleep=run.sleep, is_stopped=run.check_stop)
 
     @cached_property
     def run(self) -> Run:
         """This run."""
+        return Run(self.settings, self.state, self.output)  # type: ignore[arg-type]
 
-        def traffic() -> tuple[int, int, int]:
-            spent = self.client.traffic
-            return spent.requests, spent.retries, spent.bytes
-
-        return Run(
-            self.settings,
-            self.state,  # type: ignore[arg-type]
-            write_state=self._write_state,
-            traffic=traffic,
-            source=self._source,
-        )
-
-    def _sleep(self, seconds: float) -> None:
-        self.run.sleep(seconds)
-
-    def _source(self, company: str, definition: StreamDefinition) -> EntitySet:
-        facts = definition.facts
-        return EntitySet(self.client, Address(company, facts.service, facts.entity_set))
-
-    def _write_state(self) -> None:
-        self.write_message(StateMessage(value=copy.deepcopy(self.state)))
+    def source(self, company: str, definition: StreamDefinition) -> EntitySet | GetRowsSet:
+        """Where the rows of a stream of one company come from."""
+        return source_of(self.client, Siblings(), definition, company)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
@@ -163,18 +134,19 @@ class TapEpicorKinetic(Tap):
             self.settings,
             lambda service: self.client.metadata(company, service),
             self._selected_in_catalog(),
+            cached=cached_entities(self._catalog_as_given),
         )
-        streams = [KineticStream(self, d, self.run, self.output) for d in definitions]
-        return [*streams, AuditStream(self, self.run)]
+        streams = [KineticStream(self, each, self._send_sample) for each in definitions]
+        return [*streams, AuditStream(self)]
+
+    def _send_sample(self, stream: SelectedStream, rows: int) -> None:
+        Sync(self.run, self.client, self.output).send_sample(stream, rows)
 
     def _selected_in_catalog(self) -> set[str] | None:
         if self.input_catalog is None:
             return None
-        selected = {
-            name
-            for name, entry in self.input_catalog.items()
-            if entry.metadata.resolve_selection().get(())
-        }
+        entries = self.input_catalog.items()
+        selected = {name for name, entry in entries if Selection(entry.to_dict()).has_stream}
         return selected - {AUDIT_STREAM}
 
     @property
@@ -188,6 +160,17 @@ class TapEpicorKinetic(Tap):
                     stream.apply_catalog(self.input_catalog)
             self._streams = {stream.name: stream for stream in streams}
         return self._streams
+
+    @property
+    @override
+    def catalog_dict(self) -> dict[str, Any]:
+        """The catalog, with what `$metadata` said of each stream: a sync need not ask again."""
+        catalog: dict[str, Any] = copy.deepcopy(super().catalog_dict)
+        for entry in catalog["streams"]:
+            stream = self.streams[entry["tap_stream_id"]]
+            if isinstance(stream, KineticStream):
+                keep_entity(entry, stream.definition)
+        return catalog
 
     @override
     def load_state(self, state: dict[str, Any]) -> None:
@@ -204,100 +187,58 @@ class TapEpicorKinetic(Tap):
             TapError: when the run is not complete; the audit was written all the same.
         """
         self._is_syncing = True
-        run = self.run
-        run.log.prove_writable()
-        selected = [s for s in self.streams.values() if s.selected]
-        streams = [s for s in selected if isinstance(s, KineticStream)]
-        audit = [s for s in selected if isinstance(s, AuditStream)]
-        for stream in streams:
-            for company in self.settings.companies:
-                run.outcome(stream.name, company)
-        if not streams:
-            raise DiscoveryError(
-                "No stream is selected, so there is nothing to read; look at the catalog's "
-                "selection, or at the select rules in meltano.yml."
-            )
-        self._write_state()
-        try:
-            self._send(streams, audit)
-        except Exception:
-            log_summary(self.logger, run.outcomes)
-            try:
-                run.log_end("failed")
-            except TapError as error:  # must not hide why the run failed
-                self.logger.warning("%s", error)
-            raise
-        log_summary(self.logger, run.outcomes)
-        run.log_end("complete")
-        run.mark_complete()
+        streams = [s for s in self.streams.values() if isinstance(s, KineticStream)]
+        chosen = [s.choice for s in streams if s.choice is not None]
+        audit = [s for s in self.streams.values() if isinstance(s, AuditStream) and s.selected]
+        sync = Sync(self.run, self.client, self.output, self._mappers())
+        sync.send(chosen, with_audit=bool(audit))
 
-    def _send(self, streams: list[KineticStream], audit: list[AuditStream]) -> None:
-        try:
-            for company in self.settings.companies:
-                self._prove_company(company, streams)
-            for stream in streams:
-                stream.send()
-        except Exception:
-            for audit_stream in audit:
-                audit_stream.send()
-            self._write_state()
-            raise
-        for audit_stream in audit:
-            audit_stream.send()
+    def _mappers(self) -> dict[str, Mapper]:
+        """Where stream maps or flattening are set, lines go through the SDK's mapper."""
+        if not (self.config.get("stream_maps") or self.config.get("flattening_enabled")):
+            return {}
+        streams = self.streams.values()
+        return {s.name: s for s in streams if isinstance(s, KineticStream | AuditStream)}
 
-    def _prove_company(self, company: str, streams: list[KineticStream]) -> None:
-        """One small request, so that a wrong code is told before hours of reading."""
-        refusal: TapError | None = None
-        for stream in streams:
-            source = stream.source(company)
-            try:
-                Ahead(partial(source.page, Query(top=1)), self.run.stop).result()
-            except (AccessDenied, NotFound) as error:
-                refusal = error  # of this service, perhaps: the next stream tells
-            except (LoginRefused, LoginLost, QueryRefused) as error:
-                refusal = error
-                break
-            else:
-                return
-        raise SettingsError(
-            f"Company {company!r} cannot be read; check `companies`, and what `api_key` "
-            f"and the user may read. {refusal}"
-        ) from refusal
+    @override  # type: ignore[misc] # final in the SDK, but it would read a row of each stream
+    def run_connection_test(self) -> bool:
+        """One screen of checks on stderr.
+
+        Raises:
+            TapError: when one of them failed.
+        """
+        return check_up(self.settings, self._selected_in_catalog())
+
+    @override
+    @classmethod
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        """Check without what the SDK does first: it would discover, with all patience."""
+        if value != CliTestOptionValue.All.value:
+            super().cb_test(ctx, param, value)
+            return
+        given, catalog = ctx.params["config"], ctx.params.get("catalog")
+        tap = cls(
+            config=given.config,
+            catalog=json.load(catalog) if catalog else None,
+            parse_env_config=given.parse_env,
+            validate_config=True,
+            setup_mapper=False,
+        )
+        tap.run_connection_test()
+        ctx.exit()
+
+    @override
+    @classmethod
+    def get_singer_command(cls) -> click.Command:
+        """`--catalog` is read before `--test` acts, wherever it stands."""
+        command = super().get_singer_command()
+        for option in command.params:
+            option.is_eager |= option.name == "catalog"
+        return command
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         """Stop between two pages, so that the last line that was written is whole."""
         if not self._is_syncing:
             raise Interrupted(f"stopped by signal {signum}")
-        if self.run.stop.is_set():
-            os._exit(TapError.exit_code)
-        self.logger.warning("Stopping after this page (signal %d); once more to stop now", signum)
-        self.run.stop.set()
-
-
-def _transport(settings: TapConfig) -> Transport:
-    try:
-        return Transport(
-            settings.api_url,
-            timeout_seconds=settings.request_timeout_seconds,
-            ca_bundle=settings.ca_bundle,
-            tls_verify=settings.tls_verify,
-        )
-    except OSError as error:
-        raise SettingsError(f"`ca_bundle` {settings.ca_bundle} cannot be used: {error}.") from error
-
-
-def _login(settings: TapConfig, client: KineticClient, redactor: Redactor) -> Login:
-    if settings.auth_method == "oauth2":
-        return client_credentials(
-            settings.oauth_token_url or "",
-            settings.oauth_client_id or "",
-            settings.oauth_client_secret or "",
-            settings.oauth_scope,
-            client.post,
-            redactor,
-        )
-    username, password = settings.username or "", settings.password or ""
-    if settings.auth_method == "token_resource":
-        return token_resource(settings.api_url, username, password, client.post, redactor)
-    return BasicLogin(username, password)
+        self.run.request_stop(signum)

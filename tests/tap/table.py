@@ -15,7 +15,7 @@ from odata_query import ast
 from odata_query.grammar import ODataLexer, ODataParser
 from tap_epicor_kinetic.errors import PageTooHeavy, QueryRefused
 from tap_epicor_kinetic.odata.metadata import Column, EntityType
-from tap_epicor_kinetic.odata.payload import Page, parse_page
+from tap_epicor_kinetic.odata.payload import Page, PageDecoder, parse_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,6 +58,9 @@ class Table:
         too_heavy: pages above this size fail.
         before_page: called before each answer; may change the rows.
         ignores_filter, ignores_order, ignores_skip: bad habits.
+        refuses: a `$filter` that holds this text is answered with 400.
+        counts: honours `$count=true`.
+        room: requests that it takes at once.
     """
 
     entity: EntityType
@@ -68,6 +71,9 @@ class Table:
     ignores_filter: bool = False
     ignores_order: bool = False
     ignores_skip: bool = False
+    refuses: str = ""
+    counts: bool = True
+    room: int = 1
     queries: list[Query] = field(default_factory=list)
     name: str = "Table of company X"
     kind: str = "Svc/Table"
@@ -77,13 +83,23 @@ class Table:
         """Not offered, as by some tenants."""
         raise QueryRefused("no $count here")
 
-    def probe(self, query: Query) -> Page:
-        """As any page."""
-        return self.page(query)
+    def left_out(self, conditions: Any) -> tuple[str, ...]:  # noqa: ARG002
+        """Takes every condition."""
+        return ()
 
-    def page(self, query: Query) -> Page:
+    def has_room(self, under_way: int) -> bool:
+        """Takes so many requests at once."""
+        return under_way < self.room
+
+    def probe(self, query: Query, decoder: PageDecoder | None = None) -> Page:
+        """As any page."""
+        return self.page(query, decoder)
+
+    def page(self, query: Query, decoder: PageDecoder | None = None) -> Page:
         """Answer one query."""
         self.queries.append(query)
+        if self.refuses and self.refuses in query.filter:
+            raise QueryRefused(f"{self.refuses} is not taken here")
         if (query.top or 100) > self.too_heavy:
             raise PageTooHeavy(f"{query.top} rows are too many")
         self.before_page(self)
@@ -95,10 +111,11 @@ class Table:
             for term in reversed(query.order_by):
                 name, _, direction = term.partition(" ")
                 rows.sort(key=lambda row: row[name], reverse=direction == "desc")
+        count = {"@odata.count": len(rows)} if query.count and self.counts else {}
         rows = rows[0 if self.ignores_skip else query.skip or 0 :][
             : min(query.top or 100, self.cap)
         ]
-        return parse_page(json.dumps({"value": rows}).encode())
+        return parse_page(json.dumps({"value": rows, **count}).encode(), decoder)
 
 
 def entity(*, row_version: bool = True) -> EntityType:

@@ -1,13 +1,16 @@
 """Rows as they are sent: the server's digits, our lineage, nothing else touched."""
 
 import json
+from datetime import timedelta, timezone
 from decimal import Decimal
 
-import msgspec
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from tap_epicor_kinetic.errors import ServerFault
 from tap_epicor_kinetic.extract.rows import Lineage, RowWriter
 from tap_epicor_kinetic.odata.metadata import Column, EntityType
+from tap_epicor_kinetic.odata.payload import UnreadableRowError
 
 COLUMNS = {
     "Company": "Edm.String",
@@ -22,10 +25,29 @@ ENTITY = EntityType("Erp.X", ("Company", "Num"), {n: Column(n, t) for n, t in CO
 LINEAGE = Lineage("https://h/i", "A B", "https://h/i/api/v2/odata/A%20B/S/Xs", "run-1")
 
 
-def sent(row: str, *, decimals_as_text: bool = False, emitted=tuple(COLUMNS), gone=None) -> dict:
-    writer = RowWriter(ENTITY, emitted, LINEAGE, decimals_as_text=decimals_as_text)
-    (body,) = writer.write([msgspec.Raw(row.encode())], [gone], "2026-11-21T12:00:00.000Z")
-    return json.loads(body, parse_float=Decimal)
+NOON = "2026-11-21T12:00:00.000Z"
+
+
+def sent(row: str, *, decimals_as_text: bool = False, closed=()) -> dict:
+    """The record of one row; the fast and the careful path have to agree on it."""
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE, decimals_as_text=decimals_as_text)
+    (record,) = both_ways(writer, [row], closed)
+    return record
+
+
+def both_ways(writer: RowWriter, rows: list[str], closed=(), *, spliced=None) -> list[dict]:
+    body = f'{{"@odata.context":"https://h/$metadata#Xs","value":[{",".join(rows)}]}}'.encode()
+    page = writer.decoder(body)
+    every = range(len(page))
+    if spliced is not None:
+        assert (writer._spliced(page, every) is not None) == spliced
+    fast = writer.lines(page, every, closed, NOON, NOON)
+    writer._may_splice = False
+    careful = writer.lines(page, every, closed, NOON, NOON)
+    records = [json.loads(line, parse_float=Decimal) for line in fast.splitlines()]
+    assert records == [json.loads(line, parse_float=Decimal) for line in careful.splitlines()]
+    assert all(r["type"] == "RECORD" and r["stream"] == "xs" for r in records)
+    return [r["record"] for r in records]
 
 
 def row(**cells: str) -> str:
@@ -90,17 +112,118 @@ def test_lineage_names_instance_company_run_and_the_rows_own_address():
 
 
 def test_a_retraction_is_the_full_row_with_its_mark():
-    record = sent(row(Text='"x"'), gone="2026-11-21T12:00:00.000Z")
+    record = sent(row(Text='"x"'), closed={0})
 
     assert record["Text"] == "x"
     assert record["_sdc_deleted_at"] == "2026-11-21T12:00:00.000Z"
 
 
 def test_columns_that_are_not_selected_are_not_sent_and_unknown_ones_are_noticed():
-    writer = RowWriter(ENTITY, ("Company", "Num"), LINEAGE, decimals_as_text=False)
-    raw = msgspec.Raw(row(Text='"x"', Surprise="1").replace("{", '{"@odata.etag":"e",').encode())
+    writer = RowWriter("xs", ENTITY, ("Company", "Num"), LINEAGE)
+    raw = row(Text='"x"', Surprise="1").replace("{", '{"@odata.etag":"e",')
 
-    (body,) = writer.write([raw], [None], "2026-11-21T12:00:00.000Z")
+    (record,) = both_ways(writer, [raw], spliced=False)
 
-    assert not {"Text", "Surprise", "@odata.etag"} & json.loads(body).keys()
+    assert not {"Text", "Surprise", "@odata.etag"} & record.keys()
     assert writer.unknown_columns == {"Surprise"}
+
+
+def test_names_are_those_of_the_warehouse():
+    names = {**{name: name for name in COLUMNS}, "SysRevID": "sys_rev_id", "Num": "number"}
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE, names=names)
+
+    (record,) = both_ways(writer, [row(SysRevID="5")])
+
+    assert (record["number"], record["sys_rev_id"]) == (7, 5)
+    assert not {"Num", "SysRevID"} & record.keys()
+
+
+def test_a_row_of_a_baq_has_no_address():
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), Lineage("https://h/i", "A B", None, "run-1"))
+
+    (record,) = both_ways(writer, [row()])
+
+    assert record["_epicor_source_url"] is None
+    assert record["_epicor_source_id"] == "'A B',7"
+
+
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [
+        ("Num", '"7"'), ("Num", "7.5"), ("Num", "3000000000"), ("SysRevID", "9223372036854775808"),
+        ("Amount", "true"), ("Amount", '"abc"'), ("Amount", "[1]"), ("Amount", "1e999"),
+        ("Due", '"2026-13-01T00:00:00Z"'), ("Due", '"2026-02-30T00:00:00Z"'), ("Due", "7"),
+        ("Due", '"soon"'), ("Due", '"2026-11-21T25:00:00+01:00"'), ("Text", "7"), ("Text", "{}"),
+    ],
+)  # fmt: skip
+def test_a_cell_that_is_no_value_of_its_type_stops_the_run(column, cell):
+    with pytest.raises((ServerFault, UnreadableRowError), match=column):
+        sent(row(**{column: cell}))
+
+
+def test_a_decimal_that_came_as_text_is_a_number_all_the_same():
+    assert sent(row(Amount='"12.50"'))["Amount"] == Decimal("12.50")
+
+
+PLAIN_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
+ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+STAMPS = st.datetimes(timezones=ZONES)
+CELLS = {
+    "Company": st.sampled_from(["A B", "EPIC06", "O'Neil & Co"]).map(json.dumps),
+    "Num": st.integers(-(2**31), 2**31 - 1).map(str),
+    "Amount": st.decimals(allow_nan=False, allow_infinity=False, places=5).map(
+        lambda number: format(number, "f")
+    ),
+    "Due": STAMPS.map(lambda moment: f'"{moment.isoformat()}"')
+    | st.datetimes().map(lambda moment: f'"{moment.isoformat(timespec="milliseconds")}Z"')
+    | st.just("null"),
+    "SysRevID": st.integers(0, 2**63 - 1).map(str),
+    "SysRowID": st.uuids().map(lambda each: f'"{each}"') | st.just('""') | st.just("null"),
+    "Text": (PLAIN_TEXT | st.sampled_from(["}", "},{", '"value":[{', "],", "\n"])).map(json.dumps),
+}
+
+
+@st.composite
+def pages(draw) -> tuple[list[str], list[str]]:
+    """Columns in any order, some of them left out of all rows; and which of them are selected."""
+    optional = [name for name in COLUMNS if name not in {"Company", "Num"}]
+    present = draw(st.permutations([*draw(st.sets(st.sampled_from(optional))), "Company", "Num"]))
+    selected = ["Company", "Num", *draw(st.sets(st.sampled_from(optional)))]
+    if "SysRowID" not in present:
+        present.append("SysRowID")
+    rows = draw(st.lists(st.fixed_dictionaries({name: CELLS[name] for name in present}),
+                         min_size=1, max_size=5))  # fmt: skip
+    texts = ["{" + ",".join(f'"{k}":{v}' for k, v in cells.items()) + "}" for cells in rows]
+    return texts, selected
+
+
+@settings(max_examples=400)
+@given(pages(), st.sets(st.integers(0, 4)))
+def test_what_goes_through_as_bytes_is_what_the_careful_path_writes(page, closed):
+    texts, selected = page
+    writer = RowWriter("xs", ENTITY, selected, LINEAGE)
+
+    records = both_ways(writer, texts, closed)
+
+    for text, record in zip(texts, records, strict=True):
+        cells = json.loads(text, parse_float=Decimal)
+        own = {name for name in record if not name.startswith("_")}
+        assert own == set(selected) & cells.keys()
+        for name in own - {"Due", "SysRowID"}:
+            assert record[name] == cells[name]
+
+
+def test_rows_that_need_no_change_go_through_as_bytes():
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE)
+    cells = {"Due": '"2026-11-21T12:00:00Z"', "SysRevID": "5", "Text": '"a"'}
+    ids = ['"b6830304-ca0b-46b5-ae0a-0055a49aed59"', "null"]
+
+    both_ways(writer, [row(SysRowID=each, **cells) for each in ids], spliced=True)
+
+
+@pytest.mark.parametrize("text", ["}", "},{", '"value":[{', "],", "}]"])
+def test_braces_in_a_text_are_no_ends_of_rows(text):
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE)
+    rows = [row(SysRowID="null", Text=json.dumps(text)), row(SysRowID="null", Text='"x"')]
+
+    assert [record["Text"] for record in both_ways(writer, rows)] == [text, "x"]

@@ -1,5 +1,6 @@
 """Walks over random tables: every row is met, also while rows change, or the walk says so."""
 
+from datetime import timedelta
 from threading import Event
 
 import pytest
@@ -7,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from table import Table, entity
 from tap_epicor_kinetic.errors import PageTooHeavy, WalkError
+from tap_epicor_kinetic.extract.ahead import Ahead
 from tap_epicor_kinetic.extract.bookmark import Bookmark
 from tap_epicor_kinetic.extract.cursor import Cursor
-from tap_epicor_kinetic.extract.reader import Reader
-from tap_epicor_kinetic.extract.rows import Peek
+from tap_epicor_kinetic.extract.reader import Reader, steering_columns
 from tap_epicor_kinetic.extract.terms import NotEqual, Verbatim
 from tap_epicor_kinetic.extract.walk import KeyWalk, OffsetWalk, PageSize
 from tap_epicor_kinetic.extract.wanted import Wanted
+from tap_epicor_kinetic.odata.payload import PageDecoder
 from tap_epicor_kinetic.odata.query import Query
 
 KEYS = st.lists(st.tuples(st.integers(0, 5), st.sampled_from("abcd")), unique=True, max_size=24)
@@ -29,17 +31,23 @@ def table(keys, *, row_version=True, **habits) -> Table:
     return Table(entity(row_version=row_version), rows, **habits)
 
 
-def key_walk(source: Table, size: PageSize, names=("SysRevID",)) -> list[tuple]:
+def key_walk(source: Table, size: PageSize, names=("SysRevID",), newest=None) -> list[tuple]:
     columns = [source.entity.columns[name] for name in names]
-    peek = Peek(source.entity, [*names, "A", "B"])
-    walk = KeyWalk(source, Query(), columns, peek, size, Event())
-    return [(row["A"], row["B"]) for page in walk.pages(None) for row in page.cells]
+    decoder = PageDecoder(source.entity, [*names, "A", "B"])
+    walk = KeyWalk(source, Query(), columns, decoder, size, Ahead(Event()))
+    return [key for page in walk.pages(walk.begin(), newest) for key in keys_of(page)]
 
 
 def offset_walk(source: Table, size: PageSize) -> list[tuple]:
     columns = [source.entity.columns[name] for name in ("A", "B")]
-    walk = OffsetWalk(source, Query(), columns, Peek(source.entity, ["A", "B"]), size, Event())
-    return [(row["A"], row["B"]) for page in walk.pages() for row in page.cells]
+    decoder = PageDecoder(source.entity, ["A", "B"])
+    walk = OffsetWalk(source, Query(), columns, decoder, size, Ahead(Event()))
+    return [key for page in walk.pages(walk.begin()) for key in keys_of(page)]
+
+
+def keys_of(page) -> list[tuple]:
+    every = list(zip(page.page.column("A"), page.page.column("B"), strict=True))
+    return [every[n] for n in page.rows]
 
 
 @given(KEYS, SIZES, SIZES)
@@ -106,15 +114,58 @@ def test_pages_of_any_length_end_nothing_early(keys, size, random):
 
 def test_a_short_page_ends_the_walk_only_where_it_reaches_the_newest_key():
     source = table([(n, "a") for n in range(6)], cap=4)
-    columns = [source.entity.columns["SysRevID"]]
-    walk = KeyWalk(
-        source, Query(), columns, Peek(source.entity, ["SysRevID"]), PageSize(9), Event()
-    )
 
-    assert [len(page.rows) for page in walk.pages(None, 6_000_000_035)] == [4, 2]
+    assert len(key_walk(source, PageSize(9), newest=6_000_000_035)) == 6
     assert len(source.queries) == 2
-    assert [len(page.rows) for page in walk.pages(None, None)] == [4, 2]
+    assert len(key_walk(source, PageSize(9))) == 6
     assert len(source.queries) == 5
+
+
+@settings(max_examples=300)
+@given(
+    st.lists(st.integers(1, 10_000), unique=True, max_size=60),
+    st.integers(1, 5), st.integers(1, 6), st.integers(1, 6),
+)  # fmt: skip
+def test_ranges_read_side_by_side_meet_each_row_once(versions, size, cap, room):
+    """However the keys lie: a half without rows, one row at an end, a cap below `$top`."""
+    source = table([(n, "a") for n in range(len(versions))], cap=cap, room=room)
+    for row, version in zip(source.rows.values(), sorted(versions), strict=True):
+        row["SysRevID"] = version
+
+    met = key_walk(source, PageSize(size), newest=max(versions, default=None))
+
+    assert sorted(met) == sorted(source.rows)
+
+
+@settings(max_examples=200)
+@given(st.integers(10, 60), st.integers(1, 4), st.integers(2, 6), st.integers(0, 12), st.data())
+def test_a_walk_in_ranges_that_is_cut_goes_on_where_each_range_was(rows, size, room, pages, data):
+    keys = [(n, "a") for n in range(rows)]
+    source = table(keys, room=room)
+    bookmark = Bookmark()
+    reader = reader_of(source, bookmark, size)
+    met = set()
+    for _, page in zip(range(pages), reader.read(), strict=False):
+        met |= set(keys_of(page))
+        reader.sent(page)
+    changed = data.draw(st.sampled_from(keys))
+    source.rows[changed]["SysRevID"] = 7_000_000_000
+
+    met |= {key for key, _ in read(source, Bookmark.read(bookmark.keep()), size)}
+
+    assert met == set(keys)
+
+
+def test_ranges_are_only_read_side_by_side_where_there_is_room():
+    keys = [(n, "a") for n in range(100)]
+    alone, beside = table(keys, room=1), table(keys, room=4)
+
+    key_walk(alone, PageSize(5), newest=6_000_000_693)
+    key_walk(beside, PageSize(5), newest=6_000_000_693)
+
+    starts = [query.filter for query in beside.queries[:5]]
+    assert starts != [query.filter for query in alone.queries[:5]]
+    assert len(alone.queries) == 21
 
 
 @pytest.mark.parametrize("habit", ["ignores_filter", "ignores_order"])
@@ -153,18 +204,21 @@ def test_a_server_that_ignores_skip_stops_the_walk_loudly():
         offset_walk(table([(n, "a") for n in range(9)], ignores_skip=True), PageSize(3))
 
 
+def reader_of(source: Table, bookmark: Bookmark, size: int = 3, cursor="SysRevID", **wanted):
+    column = source.entity.columns.get(cursor)
+    options = {"closed": None, **wanted}
+    all_wanted = Wanted(source.entity, Cursor(column) if column else None, **options)
+    steering = [*steering_columns(all_wanted), "A", "B"]
+    decoder = PageDecoder(source.entity, steering)
+    return Reader(source, all_wanted, bookmark, size, Ahead(Event()), decoder=decoder)
+
+
 def read(source: Table, bookmark: Bookmark, size: int = 3, **wanted) -> list[tuple]:
-    version = source.entity.columns.get("SysRevID")
-    reader = Reader(
-        source,
-        Wanted(source.entity, Cursor(version) if version else None, **{"closed": None, **wanted}),
-        bookmark,
-        size,
-        Event(),
-    )
+    """What a run sends, as pairs of a key and whether it is retracted."""
+    reader = reader_of(source, bookmark, size, **wanted)
     rows = []
     for page in reader.read():
-        rows += zip(page.rows, page.closed, strict=True)
+        rows += [(key, n in page.closed) for key, n in zip(keys_of(page), page.rows, strict=True)]
         reader.sent(page)
     reader.finish()
     return rows
@@ -187,15 +241,13 @@ def test_what_closes_while_a_first_sync_runs_is_retracted_by_the_next(keys, size
     bookmark, target = Bookmark(), {}
     for habit in (close_one, lambda _: None):
         source.before_page = habit
-        for row, is_closed in read(source, bookmark, size, closed=closed):
-            cells = Peek(source.entity, ["A", "B"])([row])[0]
-            target[cells["A"], cells["B"]] = is_closed
+        target.update(read(source, bookmark, size, closed=closed))
 
     loaded_as_open = {key for key, is_closed in target.items() if not is_closed}
     assert loaded_as_open == {key for key, row in source.rows.items() if not row["Inactive"]}
 
 
-def test_a_second_run_without_changes_asks_for_the_mark_and_one_page():
+def test_a_second_run_without_changes_asks_for_one_page():
     source = table([(n, "a") for n in range(9)])
     bookmark = Bookmark()
     read(source, bookmark, size=100)
@@ -204,26 +256,86 @@ def test_a_second_run_without_changes_asks_for_the_mark_and_one_page():
     again = read(source, bookmark, size=100)
 
     assert len(again) == 1
-    assert [query.filter for query in source.queries] == ["", "SysRevID ge 6000000056"]
+    assert [(query.filter, query.count) for query in source.queries] == [
+        ("SysRevID ge 6000000056", True)
+    ]
+
+
+def test_a_server_that_does_not_count_is_asked_for_the_end():
+    source = table([(n, "a") for n in range(9)], counts=False)
+    bookmark = Bookmark()
+    read(source, bookmark, size=100)
+    source.queries.clear()
+
+    assert len(read(source, bookmark, size=100)) == 1
+    assert [query.filter for query in source.queries][1:] == [
+        "SysRevID ge 6000000056 and SysRevID gt 6000000056"
+    ]
+
+
+@pytest.mark.parametrize("room", [1, 4])
+def test_a_walk_that_the_tenant_refuses_is_done_by_key_and_that_is_remembered(room):
+    keys = [(n, "a") for n in range(9)]
+    source, bookmark = table(keys, refuses="SysRevID gt", room=room), Bookmark()
+
+    assert {key for key, _ in read(source, bookmark)} == set(keys)
+    assert list(bookmark.refused) == ["SysRevID gt"]
+    source.queries.clear()
+    again = read(source, Bookmark.read(bookmark.keep()))
+
+    assert not any("SysRevID gt" in query.filter for query in source.queries)
+    assert len(again) == 1
+
+
+def test_what_was_refused_is_asked_for_again_after_a_month():
+    source, bookmark = table([(n, "a") for n in range(9)], refuses="SysRevID gt"), Bookmark()
+    read(source, bookmark)
+    source.refuses, source.server_time = "", source.server_time + timedelta(days=31)
+
+    read(source, bookmark)
+
+    assert bookmark.refused == {}
+
+
+def test_where_nothing_can_be_compared_the_set_is_read_by_offset():
+    keys = [(n, "a") for n in range(9)]
+    source, bookmark = table(keys, refuses=" gt "), Bookmark()
+
+    assert {key for key, _ in read(source, bookmark)} == set(keys)
+    assert list(bookmark.refused) == ["SysRevID gt", "A gt, B gt"]
+
+
+def test_a_replication_key_that_cannot_be_compared_makes_each_run_read_everything():
+    keys = [(n, "a") for n in range(9)]
+    source, bookmark = table(keys), Bookmark()
+    read(source, bookmark)
+    source.refuses = "SysRevID ge"
+
+    assert len(read(source, bookmark)) == 9
+    assert list(bookmark.refused) == ["SysRevID ge"]
+    assert bookmark.value == 6_000_000_056
 
 
 def test_an_interrupted_walk_goes_on_behind_the_last_page_with_its_own_mark():
     source = table([(n, "a") for n in range(9)])
-    reader = Reader(
-        source, Wanted(source.entity, Cursor(source.entity.columns["SysRevID"]), None),
-        Bookmark(), 4, Event(),
-    )  # fmt: skip
-    pages = reader.read()
-    reader.sent(next(pages))
-    kept = Bookmark.read(reader.bookmark.keep())
+    kept = cut(source, Bookmark(), size=4, closed=None)
     source.rows[0, "a"]["SysRevID"] = 7_000_000_000
 
     rest = read(source, kept, size=4)
 
-    met = [Peek(source.entity, ["A"])([row])[0]["A"] for row, _ in rest]
-    assert met == [4, 5, 6, 7, 8, 0]
+    assert [key[0] for key, _ in rest] == [4, 5, 6, 7, 8, 0]
     assert kept.value == 6_000_000_056
     assert kept.walk is None
+
+
+def test_state_of_a_version_that_kept_one_position_is_resumed():
+    source = table([(n, "a") for n in range(9)])
+    state = cut(source, Bookmark(), size=4, closed=None).keep()
+    state["walk"]["position"] = state["walk"].pop("ranges")[0][0]
+
+    rest = read(source, Bookmark.read(state), size=4)
+
+    assert [key[0] for key, _ in rest] == [4, 5, 6, 7, 8]
 
 
 def test_a_restored_copy_is_read_whole():
@@ -243,9 +355,7 @@ def opened_and_closed(source: Table, bookmark: Bookmark, runs) -> set[tuple]:
     """Apply runs to a target; the keys that it shows as open."""
     target = {}
     for wanted in runs:
-        for row, is_closed in read(source, bookmark, **wanted):
-            cells = Peek(source.entity, ["A", "B"])([row])[0]
-            target[cells["A"], cells["B"]] = is_closed
+        target.update(read(source, bookmark, **wanted))
     return {key for key, is_closed in target.items() if not is_closed}
 
 
@@ -256,10 +366,9 @@ def half_closed() -> tuple[Table, NotEqual]:
     return source, NotEqual(source.entity.columns["Inactive"], value=True)
 
 
-def cut(source: Table, bookmark: Bookmark, **wanted) -> Bookmark:
+def cut(source: Table, bookmark: Bookmark, size: int = 3, **wanted) -> Bookmark:
     """A run that sends one page and is then killed; what STATE holds of it."""
-    cursor = Cursor(source.entity.columns["SysRevID"])
-    reader = Reader(source, Wanted(source.entity, cursor, **wanted), bookmark, 3, Event())
+    reader = reader_of(source, bookmark, size, **wanted)
     reader.sent(next(reader.read()))
     return Bookmark.read(reader.bookmark.keep())
 
@@ -276,7 +385,7 @@ def test_rows_that_a_cut_run_sent_in_another_mode_are_retracted(before):
 
     rows = read(source, bookmark, **exclude)
 
-    retracted = {Peek(source.entity, ["A"])([row])[0]["A"] for row, gone in rows if gone}
+    retracted = {key[0] for key, gone in rows if gone}
     assert retracted == {0, 2, 4, 6}
 
 
@@ -290,7 +399,7 @@ def test_a_restored_copy_is_still_read_whole_after_a_cut():
 
     again = read(source, bookmark)
 
-    met = {Peek(source.entity, ["A"])([row])[0]["A"] for row, _ in again}
+    met = {key[0] for key, _ in again}
     assert met == {0, 3, 4, 5, 6, 7, 8}
 
 
@@ -312,16 +421,11 @@ def test_another_closed_rule_reads_everything_once_and_retracts():
 def test_another_replication_key_starts_over_and_does_not_resume_the_old_walk():
     source = table([(n, "a") for n in range(9)])
     bookmark = cut(source, Bookmark(), closed=None)
-    by_number = Cursor(source.entity.columns["A"])
-    reader = Reader(source, Wanted(source.entity, by_number, None), bookmark, 4, Event())
-    rows = []
-    for page in reader.read():
-        rows += page.rows
-        reader.sent(page)
-    reader.finish()
+
+    rows = read(source, bookmark, size=4, cursor="A")
 
     assert len(rows) == 9
-    assert (reader.bookmark.replication_key, reader.bookmark.value) == ("A", 8)
+    assert (bookmark.replication_key, bookmark.value) == ("A", 8)
 
 
 def test_a_row_without_its_flag_is_an_error_and_never_an_open_row():

@@ -1,51 +1,72 @@
-"""Asks for the next page while the current one is converted."""
+"""Requests under way while pages are converted, and waiting for them without missing a stop."""
 
 from __future__ import annotations
 
-from threading import Event, Thread
-from typing import TYPE_CHECKING, Generic, TypeVar
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from typing import TYPE_CHECKING, TypeVar
 
 from tap_epicor_kinetic.errors import Interrupted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from threading import Event
 
 T = TypeVar("T")
 
 _LOOK_UP_SECONDS = 0.2
+_THREADS = 64
+"""More than any sensible number of requests in flight; threads are made when first needed."""
 
 
-class Ahead(Generic[T]):
-    """One task under way in a thread of its own.
+class Ahead:
+    """Runs tasks in the background.
 
-    The thread is a daemon: a request that hangs must not keep a stopped run alive.
+    Tasks must not wait for each other: all threads could be waiting.
+
+    Args:
+        stop: set when the run is to end; whoever waits is told.
     """
 
-    def __init__(self, task: Callable[[], T], stop: Event) -> None:
-        self._task = task
-        self._stop = stop
-        self._done = Event()
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        Thread(target=self._run, name="next-page", daemon=True).start()
+    def __init__(self, stop: Event) -> None:
+        self.stop = stop
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="ahead")
 
-    def _run(self) -> None:
-        try:
-            self._result = self._task()
-        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-            self._error = error
-        finally:
-            self._done.set()
-
-    def result(self) -> T:
-        """Wait for the task; its error is raised here.
+    def start(self, task: Callable[[], T]) -> Future[T]:
+        """Begin a task.
 
         Raises:
             Interrupted: when the run is to stop.
         """
-        while not self._done.wait(_LOOK_UP_SECONDS):
-            if self._stop.is_set():
+        if self.stop.is_set():
+            raise Interrupted("stopped between two pages")
+        return self._pool.submit(task)
+
+    def result(self, task: Future[T]) -> T:
+        """Wait for a task; its error is raised here.
+
+        Raises:
+            Interrupted: when the run is to stop.
+        """
+        return self.first([task]).result()
+
+    def first(self, tasks: Sequence[Future[T]]) -> Future[T]:
+        """Wait until one of the tasks is done, and return it.
+
+        Raises:
+            Interrupted: when the run is to stop.
+        """
+        while True:
+            for task in tasks:
+                if task.done():
+                    return task
+            wait(tasks, _LOOK_UP_SECONDS, FIRST_COMPLETED)
+            if self.stop.is_set() and not any(task.done() for task in tasks):
                 raise Interrupted("stopped while waiting for the server")
-        if self._error is not None:
-            raise self._error
-        return self._result  # type: ignore[return-value]
+
+    def close(self) -> None:
+        """Start nothing more; what is under way ends by itself."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def run(self, task: Callable[[], T]) -> T:
+        """Do a task in the background and wait for it."""
+        return self.result(self.start(task))

@@ -22,6 +22,8 @@ Basis = dict[str, Any]
 """What decides which rows are sent: source, replication key, closed rule, mode, user's filter."""
 
 _CLOCK = "%Y-%m-%dT%H:%M:%SZ"
+_OLDEST = 25
+"""Marks older than 2**25 seconds, about a year, are dropped."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +40,7 @@ class Mark:
     @staticmethod
     def read(kept: list[Any]) -> Mark:
         """From STATE."""
-        moment = datetime.strptime(kept[0], _CLOCK).replace(tzinfo=timezone.utc)
-        return Mark(moment, kept[1])
+        return Mark(_read_clock(kept[0]), kept[1])
 
 
 @dataclass
@@ -49,16 +50,35 @@ class OpenWalk:
     Attributes:
         query: what was being read; another query starts anew.
         basis: under which settings; others start anew.
-        position: the last row that was sent.
+        ranges: what is left, as pairs of the last key that was sent and the last key of the range.
         mark: of the run that began the walk.
         seen: the highest replication key so far, as STATE keeps it.
     """
 
     query: str
     basis: Basis
-    position: list[Any]
+    ranges: list[list[Any]]
     mark: Mark
     seen: int | str | None
+
+    @staticmethod
+    def read(kept: Mapping[str, Any]) -> OpenWalk | None:
+        """From STATE; versions before 0.2 kept a single position."""
+        if not kept.keys() >= {"query", "basis", "mark"}:
+            return None
+        ranges = kept.get("ranges") or [[kept.get("position"), None]]
+        mark = Mark.read(kept["mark"])
+        return OpenWalk(kept["query"], kept["basis"], ranges, mark, kept.get("seen"))
+
+    def keep(self) -> dict[str, Any]:
+        """For STATE."""
+        return {
+            "query": self.query,
+            "basis": self.basis,
+            "ranges": self.ranges,
+            "mark": self.mark.keep(),
+            "seen": self.seen,
+        }
 
 
 @dataclass
@@ -73,7 +93,10 @@ class Bookmark:
         reads_whole: rows were sent under other settings, or before a database was restored; set
             until a read of everything is complete.
         marks: of row versions, oldest first.
+        began_at: the server's time when the last complete read began.
         filter_proved: a child set's `$filter` was seen to look at the child's own columns.
+        swept: the last generation of a key sweep's retractions that was sent.
+        refused: what this tenant does not take in a query, and the day when it was found out.
         walk: of a run that was cut.
     """
 
@@ -83,13 +106,16 @@ class Bookmark:
     basis: Basis | None = None
     reads_whole: bool = False
     marks: list[Mark] = field(default_factory=list)
+    began_at: datetime | None = None
     filter_proved: bool = False
+    swept: int = 0
+    refused: dict[str, str] = field(default_factory=dict)
     walk: OpenWalk | None = None
 
     @staticmethod
     def read(kept: Mapping[str, Any]) -> Bookmark:
         """From STATE; fields that this version does not know are passed over."""
-        walk = kept.get("walk") or {}
+        began_at = kept.get("began_at")
         return Bookmark(
             replication_key=kept.get("replication_key"),
             value=kept.get("replication_key_value"),
@@ -97,16 +123,11 @@ class Bookmark:
             basis=kept.get("basis"),
             reads_whole=kept.get("reads_whole", False),
             marks=[Mark.read(mark) for mark in kept.get("marks", [])],
+            began_at=_read_clock(began_at) if began_at else None,
             filter_proved=kept.get("filter_proved", False),
-            walk=OpenWalk(
-                walk["query"],
-                walk["basis"],
-                walk["position"],
-                Mark.read(walk["mark"]),
-                walk.get("seen"),
-            )
-            if walk.keys() >= {"query", "basis", "position", "mark"}
-            else None,
+            swept=kept.get("swept", 0),
+            refused=dict(kept.get("refused", {})),
+            walk=OpenWalk.read(kept.get("walk") or {}),
         )
 
     def keep(self) -> dict[str, Any]:
@@ -118,17 +139,15 @@ class Bookmark:
             "basis": self.basis,
             "reads_whole": self.reads_whole,
             "marks": [mark.keep() for mark in self.marks],
+            "began_at": self.began_at.strftime(_CLOCK) if self.began_at else None,
             "filter_proved": self.filter_proved,
         }
+        if self.swept:
+            kept["swept"] = self.swept
+        if self.refused:
+            kept["refused"] = self.refused
         if self.walk:
-            walk = self.walk
-            kept["walk"] = {
-                "query": walk.query,
-                "basis": walk.basis,
-                "position": walk.position,
-                "mark": walk.mark.keep(),
-                "seen": walk.seen,
-            }
+            kept["walk"] = self.walk.keep()
         return kept
 
     def start(self, cursor: Cursor, lookback_seconds: int) -> CursorValue | None:
@@ -148,9 +167,22 @@ class Bookmark:
         return lower(value, settled.value if settled else None)
 
     def finish(
-        self, cursor: Cursor | None, seen: CursorValue | None, mark: Mark, lookback_seconds: int
+        self,
+        cursor: Cursor | None,
+        seen: CursorValue | None,
+        mark: Mark,
+        ended_at: datetime,
+        lookback_seconds: int,
     ) -> None:
-        """Move behind a walk that is complete: the lower of the highest key seen and the mark."""
+        """Move behind a walk that is complete: the lower of the highest key seen and the mark.
+
+        Args:
+            cursor: the replication key.
+            seen: its highest value.
+            mark: of the beginning; its value is None where the walk needed none.
+            ended_at: the server's time at the end.
+            lookback_seconds: decides which marks are still needed.
+        """
         self.walk = None
         self.is_complete = True
         self.reads_whole = False
@@ -162,8 +194,12 @@ class Bookmark:
         clock = parse_timestamp(mark.taken_at.strftime(_CLOCK))
         limit: CursorValue | None = mark.value if cursor.is_number else clock
         self.value = cursor.keep(None if reached is None else lower(reached, limit))
-        if cursor.is_number and mark.value is not None:
+        if cursor.is_number and isinstance(self.value, int):
             self.marks.append(mark)
+            if mark.value is None:
+                # What was seen existed at the end; the server's clock comes in whole seconds.
+                self.marks[-1] = Mark(ended_at + timedelta(seconds=1), self.value)
+            self.began_at = mark.taken_at
             self._forget_old_marks(lookback_seconds)
 
     def forget(self) -> None:
@@ -171,14 +207,44 @@ class Bookmark:
         self.value = None
         self.marks.clear()
 
-    def _settled(self, lookback_seconds: int) -> Mark | None:
-        if not self.marks:
+    def window(
+        self, since: datetime, until: datetime | None, lookback_seconds: int
+    ) -> tuple[int, int | None] | None:
+        """Row versions of a window of time, widened outwards; None where no mark is old enough.
+
+        Versions are given at write and seen at commit, so the end is a mark that is
+        `lookback_seconds` later; None where there is none.
+        """
+        before = [mark for mark in self.marks if mark.taken_at <= since]
+        if not before:
             return None
-        latest = self.marks[-1].taken_at - timedelta(seconds=lookback_seconds)
+        settled = None if until is None else until + timedelta(seconds=lookback_seconds)
+        behind = [m.value for m in self.marks if settled is not None and m.taken_at >= settled]
+        return before[-1].value or 0, behind[0] if behind else None
+
+    def _settled(self, lookback_seconds: int) -> Mark | None:
+        if not self.marks or not lookback_seconds:
+            return self.marks[-1] if self.marks else None
+        began_at = self.began_at or self.marks[-1].taken_at
+        latest = began_at - timedelta(seconds=lookback_seconds)
         old_enough = [mark for mark in self.marks if mark.taken_at <= latest]
         return old_enough[-1] if old_enough else self.marks[0]
 
     def _forget_old_marks(self, lookback_seconds: int) -> None:
+        """Keep what the next run may start at, and of what is older one mark per doubling of age.
+
+        The older ones translate `replay_since`; with them a year of hourly runs is a dozen marks.
+        """
         settled = self._settled(lookback_seconds)
-        if settled is not None:
-            del self.marks[: self.marks.index(settled)]
+        if settled is None:
+            return
+        at = self.marks.index(settled)
+        newest = self.marks[-1].taken_at
+        by_age: dict[int, Mark] = {}
+        for mark in self.marks[:at]:
+            by_age.setdefault(int((newest - mark.taken_at).total_seconds()).bit_length(), mark)
+        self.marks[:at] = [mark for age, mark in by_age.items() if age <= _OLDEST]
+
+
+def _read_clock(text: str) -> datetime:
+    return datetime.strptime(text, _CLOCK).replace(tzinfo=timezone.utc)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
 
+from tap_epicor_kinetic.errors import ServerFault
 from tap_epicor_kinetic.odata.timestamps import Timestamp, from_datetime, parse_timestamp
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from tap_epicor_kinetic.odata.metadata import Column
 
 CursorValue = int | Timestamp
@@ -19,6 +23,8 @@ _DAY_GRANULAR = {"ChangeDate"}
 _INTEGERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64"}
 _TIMES = {"Edm.DateTimeOffset", "Edm.Date"}
 _ONE_DAY = timedelta(days=1)
+_EMPTY = (None, "")
+_T, _ZONE = len("2026-11-21"), len("+10:00")
 _FIRST_SECOND = datetime(1, 1, 1, tzinfo=timezone.utc)
 
 
@@ -91,6 +97,44 @@ def is_at_least(value: CursorValue, bound: CursorValue) -> bool:
             floor = replace(floor, second=_back(floor.second, _ONE_DAY))
         return floor <= value
     return _not_above(bound, value)
+
+
+def extremes(cursor: Cursor, raw: Sequence[Any]) -> tuple[CursorValue, CursorValue] | None:
+    """The lowest and the highest of a page's values, None where no row has one.
+
+    Texts of times in one format are in the order of their times, so only few have to be read.
+    """
+    present = [value for value in raw if value not in _EMPTY]
+    if not present:
+        return None
+    if cursor.is_number:
+        return min(present), max(present)
+    try:
+        candidates = [
+            parse_timestamp(text)
+            for texts in _by_format(present)
+            for text in (min(texts), max(texts))
+        ]
+    except ValueError as error:
+        raise ServerFault(
+            f"The replication key {cursor.column.name} holds what is no time: {error}. Mend the "
+            "row in Kinetic, or choose another replication_key in `stream_options`."
+        ) from error
+    return min(candidates), max(candidates)
+
+
+def _by_format(texts: list[str]) -> Iterable[list[str]]:
+    """Texts that compare like their times: of one length, separator and zone."""
+    lengths = set(map(len, texts))
+    if len(lengths) == 1 and min(lengths) > _T:
+        shapes = set(map(itemgetter(_T, -1), texts))
+        if len(shapes) == 1 and shapes.pop()[1] == "Z":
+            return [texts]
+    formats: dict[tuple[int, str, str], list[str]] = {}
+    for text in texts:
+        zone = "Z" if text[-1] in "zZ" else text[-_ZONE:]
+        formats.setdefault((len(text), text[_T : _T + 1], zone), []).append(text)
+    return formats.values()
 
 
 def _not_above(first: CursorValue, second: CursorValue) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_epicor_kinetic.errors import (
     HostUnreachable,
@@ -15,23 +16,23 @@ from tap_epicor_kinetic.errors import (
     WalkError,
 )
 from tap_epicor_kinetic.odata.literals import COMPARABLE
+from tap_epicor_kinetic.odata.payload import PageDecoder
 from tap_epicor_kinetic.odata.query import Query, compare
+from tap_epicor_kinetic.odata.timestamps import from_datetime
 
-from .ahead import Ahead
 from .bookmark import Bookmark, Mark, OpenWalk
-from .cursor import ROW_VERSION, CursorValue, higher, is_at_least
-from .rows import Peek
-from .terms import AtLeast, Equal, Verbatim
-from .walk import KeyWalk, OffsetWalk, PageSize, RowSource, Walk, WalkedPage
+from .cursor import ROW_VERSION, CursorValue, extremes, higher, is_at_least
+from .terms import AtLeast, AtMost, Equal, Verbatim
+from .walk import KeyRange, KeyWalk, OffsetWalk, PageSize, RowSource, WalkedPage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from datetime import datetime
-    from threading import Event
+    from collections.abc import Callable, Collection, Container, Iterator, Sequence
 
     from tap_epicor_kinetic.odata.metadata import Column
     from tap_epicor_kinetic.odata.payload import Page
 
+    from .ahead import Ahead
+    from .cursor import Cursor
     from .terms import Term
     from .wanted import Wanted
 
@@ -39,9 +40,10 @@ logger = logging.getLogger("tap-epicor-kinetic")
 
 _DEFAULT_PAGE = 100
 """Servers give at least so many rows at once, where there are as many."""
-_W = TypeVar("_W", bound=Walk)
 _SEEKABLE = COMPARABLE - {"Edm.DateTimeOffset"} | {"Edm.Boolean"}
 """Key columns by which a walk can go on; literals of times cannot carry a fraction."""
+_ASK_AGAIN = timedelta(days=30)
+"""What a tenant refused is asked for again after this time: servers get upgraded."""
 
 
 class Source(RowSource, Protocol):
@@ -55,30 +57,60 @@ class Source(RowSource, Protocol):
     def kind(self) -> str:
         """Service and set, whatever the company."""
 
-    def probe(self, query: Query) -> Page:
+    def probe(self, query: Query, decoder: PageDecoder | None = None) -> Page:
         """One page of a query that the server may not be able to answer at all."""
 
     def count(self, query: Query) -> int:
         """How many rows satisfy the query's conditions; may be refused."""
 
+    def left_out(self, conditions: Sequence[str]) -> Collection[str]:
+        """The conditions that cannot be asked for here: rows are judged by them on arrival."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What `replay_since` and `replay_until` ask for; None stands for "until now"."""
+
+    since: datetime
+    until: datetime | None = None
+
 
 @dataclass(frozen=True)
 class Plan:
-    """One read: its conditions and why it is done this way."""
+    """One read.
+
+    Attributes:
+        why: for the log.
+        terms: its conditions.
+        is_incremental: it reads what changed, closed rows included.
+        parameters: of a BAQ.
+        is_replay: it leaves the bookmark alone.
+    """
 
     why: str
     terms: tuple[Term, ...]
     is_incremental: bool = False
+    parameters: tuple[tuple[str, str], ...] = ()
+    is_replay: bool = False
 
 
 @dataclass
 class ReadPage:
-    """A page on its way to the target; `closed` tells per row whether it is to be retracted."""
+    """A page on its way to the target.
 
-    rows: Sequence[Any]
-    closed: Sequence[bool]
-    position: tuple[Any, ...] | None
+    Attributes:
+        page: the page.
+        rows: those to send, by index.
+        closed: those of them to retract.
+        seen: the highest replication key so far.
+    """
+
+    page: Page
+    rows: Sequence[int]
+    closed: Container[int]
+    retracted: int
     seen: CursorValue | None
+    walked: WalkedPage
 
 
 @dataclass
@@ -92,150 +124,205 @@ class Progress:
     expected: int | None = None
 
 
+def steering_columns(wanted: Wanted) -> tuple[str, ...]:
+    """The columns without which a stream cannot be read."""
+    names = [*(c.name for c in wanted.walk_columns), *wanted.entity.key]
+    names += [wanted.cursor.column.name] if wanted.cursor else []
+    names += [name for term in wanted.terms() for name in term.columns]
+    return tuple(dict.fromkeys(names))
+
+
 class Reader:
-    """Reads pages and moves the bookmark behind what the caller says was sent."""
+    """Reads pages and moves the bookmark behind what the caller says was sent.
+
+    Args:
+        source: the entity set.
+        wanted: what to read.
+        bookmark: what STATE knows; changed in place.
+        page_size: rows to ask for.
+        ahead: where requests run.
+        decoder: decodes the steering columns among others.
+        window: reads what changed in it, and leaves the bookmark alone.
+        twin: another set with the same rows, for a child set whose filter cannot be used.
+    """
 
     def __init__(
-        self, source: Source, wanted: Wanted, bookmark: Bookmark, page_size: int, stop: Event
+        self,
+        source: Source,
+        wanted: Wanted,
+        bookmark: Bookmark,
+        page_size: int,
+        ahead: Ahead,
+        *,
+        decoder: PageDecoder | None = None,
+        window: Window | None = None,
+        twin: Callable[[], Source | None] = lambda: None,
     ) -> None:
         self._source = source
         self._wanted = wanted
-        self._stop = stop
+        self._ahead = ahead
+        self._window = window
+        self._twin = twin
+        self._decoder = decoder or PageDecoder(wanted.entity, steering_columns(wanted))
         self.bookmark = bookmark
         self.progress = Progress()
+        self._page_size = page_size
         self._size = PageSize(page_size)
         self._seen: CursorValue | None = None
         self._basis = wanted.basis(source.kind)
         # Forgets the bookmark when the read is complete.
         self._starts_over = bookmark.replication_key != self._basis["replication_key"]
-        cursor = (wanted.cursor.column.name,) if wanted.cursor else ()
-        steering = [*(c.name for c in wanted.walk_columns), *cursor, *wanted.entity.key]
-        steering += [name for term in wanted.terms() for name in term.columns]
-        self._peek = Peek(wanted.entity, steering)
+        self._plan: Plan | None = None
+        self._can_filter = True
+        self._walk: KeyWalk | OffsetWalk
+        self._first: Page
+        self._newest: Any = None
+        self._left_out: Collection[str] = ()
+        self._is_continued = False
+
+    def open(self) -> None:
+        """Decide what to read and fetch the first page; blocks, and may run in the background."""
+        if self._plan is not None:
+            return
+        self._can_filter = not self._wanted.is_child or self._proves_filter()
+        plan = self._decide()
+        try:
+            self._begin(plan)
+        except (QueryRefused, PageTooHeavy) as error:
+            if not plan.is_incremental:
+                raise
+            self._note_refusal(f"$filter={self._since_name()} …", self._since_name(), error)
+            self._begin(self._whole("the replication key cannot be compared"))
 
     def read(self) -> Iterator[ReadPage]:
         """Yield what the run has to send; call `sent` after each page and `finish` at the end."""
-        plan = self._plan()
-        can_filter = not self._wanted.is_child or self._proves_filter()
-        mark, newest = self._take_mark(self._conditions(plan, can_filter=can_filter))
-        yield from self._pages(plan, mark, newest, can_filter=can_filter)
-        if plan.is_incremental and not self.progress.rows and self._is_restored(plan, mark):
+        self._ahead.run(self.open)
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - open() has set it
+        yield from self._pages()
+        if plan.is_incremental and not self.progress.rows and self._is_restored(plan):
             self._warn(
                 "the newest change lies below the bookmark, as in a database restored from a copy; "
                 "reading everything again"
             )
             self._starts_over = self.bookmark.reads_whole = True
-            yield from self._pages(self._whole("restored"), mark, None, can_filter=can_filter)
+            self._ahead.run(lambda: self._begin(self._whole("restored")))
+            yield from self._pages()
+
+    @property
+    def reads_everything(self) -> bool:
+        """Whether all rows come in this run, each once, and not only what changed."""
+        plan = self._plan
+        is_whole = plan is not None and not plan.is_incremental and not plan.is_replay
+        return is_whole and not self._is_continued
 
     def sent(self, page: ReadPage) -> None:
         """The page is on its way: an interrupted run resumes behind it."""
         self._seen = page.seen
-        if self.progress.mark is not None and page.position is not None:
+        page.walked.mark_sent()
+        walk, plan = self._walk, self._plan
+        if isinstance(walk, KeyWalk) and self.progress.mark and plan and not plan.is_replay:
             self.bookmark.walk = OpenWalk(
                 self.progress.filter,
                 self._basis,
-                list(page.position),
+                [part.keep() for part in walk.ranges if not part.is_done],
                 self.progress.mark,
                 self._cursor_text(page.seen),
             )
 
     def finish(self) -> None:
         """All pages were sent: move the bookmark."""
-        mark = self.progress.mark
-        if mark is None:
+        mark, wanted = self.progress.mark, self._wanted
+        if mark is None or self._plan is None or self._plan.is_replay:
             return
-        wanted = self._wanted
         if self._starts_over:
             self.bookmark.forget()
-        self.bookmark.finish(wanted.cursor, self._seen, mark, wanted.lookback_seconds)
+        ended_at = self._source.server_time
+        self.bookmark.finish(wanted.cursor, self._seen, mark, ended_at, wanted.lookback_seconds)
 
-    def _take_mark(self, conditions: tuple[str, ...]) -> tuple[Mark, int | None]:
-        """The mark, and the row version at which the walk will have reached its end.
+    # What to read.
 
-        A mark of numbers is the highest over all rows, closed ones included; a mark of times is
-        the server's clock, and the end is the newest row of what is about to be read.
-        """
-        wanted = self._wanted
-        own = tuple(term.text() for term in wanted.always if isinstance(term, Equal))
-        if wanted.cursor is None or not wanted.cursor.is_number:
-            newest = self._highest_of(ROW_VERSION, conditions) if wanted.has_row_version else None
-            return Mark(self._source.server_time), newest
-        name = wanted.cursor.column.name
-        value = self._highest_of(name, own)
-        # Of an empty table everything that comes is new.
-        mark = Mark(self._source.server_time, value or 0)
-        return mark, value if name == ROW_VERSION else None
-
-    def _highest_of(self, column: str, conditions: tuple[str, ...]) -> Any:  # noqa: ANN401
-        query = Query(conditions, order_by=(f"{column} desc",), select=(column,), top=1)
-        cells = Peek(self._wanted.entity, (column,))(self._page(query).value)
-        return cells[0][column] if cells else None
-
-    def _page(self, query: Query) -> Page:
-        return Ahead(lambda: self._source.page(query), self._stop).result()
-
-    def _plan(self) -> Plan:
+    def _decide(self) -> Plan:
         """Decide what to read, and remember at once under which settings rows will be sent."""
-        wanted, bookmark, before = self._wanted, self.bookmark, self.bookmark.basis
-        bookmark.basis = self._basis
-        if before is not None and before != self._basis:
-            changes = [
-                f"{name} was {before.get(name)} and is {value}"
-                for name, value in self._basis.items()
-                if before.get(name) != value
-            ]
-            self._warn(f"{'; '.join(changes)}: reading everything once")
-            bookmark.reads_whole = True
+        if self._window is not None:
+            return self._replay(self._window)
+        self._note_basis()
+        wanted, bookmark = self._wanted, self.bookmark
         if bookmark.reads_whole:
             return self._whole("everything once")
         if not bookmark.is_complete:
-            return self._first("first sync")
-        if wanted.cursor is None:
-            return self._whole("full table")
-        start = bookmark.start(wanted.cursor, wanted.lookback_seconds)
-        if start is None:  # no row had a value in the replication key
-            return Plan("everything", (*wanted.always, *wanted.first_only))
-        since = AtLeast(wanted.cursor, start)
-        return Plan("changes", (*wanted.always, since), is_incremental=True)
+            return self._first_sync()
+        return self._whole("full table") if wanted.cursor is None else self._changes(wanted.cursor)
 
-    def _first(self, why: str) -> Plan:
+    def _changes(self, cursor: Cursor) -> Plan:
+        wanted, bookmark = self._wanted, self.bookmark
+        if self._is_refused(self._since_name()):
+            return self._whole("the replication key cannot be compared")
+        start = bookmark.start(cursor, wanted.lookback_seconds)
+        if start is None:  # no row had a value in the replication key
+            return self._with_parameters(
+                Plan("everything", (*wanted.always, *wanted.first_only)), None
+            )
+        since = AtLeast(cursor, start)
+        plan = Plan("changes", (*wanted.always, since), is_incremental=True)
+        return self._with_parameters(plan, start)
+
+    def _note_basis(self) -> None:
+        bookmark, before = self.bookmark, self.bookmark.basis
+        bookmark.basis = self._basis
+        if before is not None and before != self._basis:
+            changes = [
+                f"{name} was {before.get(name)} and is {self._basis.get(name)}"
+                for name in {**before, **self._basis}
+                if before.get(name) != self._basis.get(name)
+            ]
+            self._warn(f"{'; '.join(changes)}: reading everything once")
+            bookmark.reads_whole = True
+
+    def _first_sync(self) -> Plan:
         wanted = self._wanted
         only_open = (wanted.closed,) if wanted.closed and wanted.leaves_closed_out else ()
-        return Plan(why, (*wanted.always, *wanted.first_only, *only_open))
+        plan = Plan("first sync", (*wanted.always, *wanted.first_only, *only_open))
+        return self._with_parameters(plan, None)
 
     def _whole(self, why: str) -> Plan:
         bounds = () if self.bookmark.is_complete else self._wanted.first_only
-        return Plan(why, (*self._wanted.always, *bounds))
+        return self._with_parameters(Plan(why, (*self._wanted.always, *bounds)), None)
 
-    def _pages(
-        self, plan: Plan, mark: Mark, newest: int | None, *, can_filter: bool
-    ) -> Iterator[ReadPage]:
-        query = Query(self._conditions(plan, can_filter=can_filter), select=self._wanted.select)
-        by_key = can_filter and all(c.edm_type in _SEEKABLE for c in self._wanted.walk_columns)
-        self.progress.filter, self.progress.mark = query.filter, mark
-        logger.info("%s: %s, $filter=%s", self._source.name, plan.why, query.filter or "(none)")
-        if by_key:
-            position = self._resume(query)
-            key_walk = self._walk(KeyWalk, query, self._wanted.walk_columns)
-            pages = key_walk.pages(position, newest)
+    def _replay(self, window: Window) -> Plan:
+        wanted, cursor = self._wanted, self._wanted.cursor
+        whole = replace(self._whole("replay of everything"), is_replay=True)
+        if cursor is None or self._is_refused(self._since_name()):
+            self._warn("replay reads everything: there is no replication key to replay by")
+            return whole
+        since: CursorValue
+        until: CursorValue | None
+        if cursor.is_number:
+            versions = self.bookmark.window(window.since, window.until, wanted.lookback_seconds)
+            if versions is None:
+                self._warn("replay reads everything: `replay_since` lies before the first mark")
+                return whole
+            since, until = versions
         else:
-            key = tuple(self._wanted.entity.columns[name] for name in self._wanted.entity.key)
-            pages = self._walk(OffsetWalk, query, key).pages()
-        for page in pages:
-            if not plan.is_incremental and self.progress.pages == 0:
-                self._count(query, page)
-            yield self._read_page(plan, page, can_filter=can_filter, resumable=by_key)
+            since = cursor.less(from_datetime(window.since), 0)
+            until = None
+            if window.until is not None:
+                until = from_datetime(window.until + timedelta(days=1 if cursor.is_day else 0,
+                                                               seconds=1))  # fmt: skip
+        terms: tuple[Term, ...] = (AtLeast(cursor, since),)
+        terms += () if until is None else (AtMost(cursor, until),)
+        plan = Plan("replay", (*wanted.always, *terms), is_incremental=True, is_replay=True)
+        return self._with_parameters(plan, since)
 
-    def _count(self, query: Query, first: WalkedPage) -> None:
-        """Ask how many rows a long read will bring, for the progress line."""
-        is_short = len(first.rows) < min(self._size.asked, _DEFAULT_PAGE)
-        if is_short or self.bookmark.walk:
-            return
-        with suppress(ServerFault, HostUnreachable):
-            self.progress.expected = Ahead(lambda: self._source.count(query), self._stop).result()
+    def _with_parameters(self, plan: Plan, start: CursorValue | None) -> Plan:
+        """A BAQ filters by its parameters; its `$filter` would come after the query has run."""
+        wanted, terms = self._wanted, plan.terms
+        if wanted.bookmark_parameter:
+            terms = tuple(term for term in terms if not isinstance(term, AtLeast))
+        return replace(plan, terms=terms, parameters=wanted.parameters_from(start))
 
-    def _conditions(self, plan: Plan, *, can_filter: bool) -> tuple[str, ...]:
-        if can_filter:
+    def _conditions(self, plan: Plan) -> tuple[str, ...]:
+        if self._can_filter:
             return tuple(term.text() for term in plan.terms)
         if any(isinstance(term, Verbatim) for term in plan.terms):
             raise WalkError(
@@ -244,41 +331,171 @@ class Reader:
             )
         return ()
 
-    def _resume(self, query: Query) -> tuple[Any, ...] | None:
+    # How to read it.
+
+    def _begin(self, plan: Plan) -> None:
+        """Take the mark and fetch the first page."""
+        self._plan = plan
+        conditions = self._conditions(plan)
+        self._left_out = self._source.left_out(conditions)
+        query = Query(conditions, select=self._wanted.select, parameters=plan.parameters)
+        mark = Mark(self._source.server_time)
+        self._newest = None
+        if not plan.is_incremental:
+            mark, self._newest = self._take_mark(query)
+        self.progress.filter, self.progress.mark = query.filter, mark
+        logger.info("%s: %s, $filter=%s", self._source.name, plan.why, query.filter or "(none)")
+        self._begin_walk(query)
+        self._expect(query)
+
+    def _begin_walk(self, query: Query) -> None:
+        plan, columns = self._plan, self._seek_columns()
+        assert plan is not None  # noqa: S101 - callers have set it
+        self._size = PageSize(self._page_size)
+        if not columns:
+            entity = self._wanted.entity
+            key = tuple(entity.columns[name] for name in entity.key)
+            self._walk = OffsetWalk(
+                self._source, query, key, self._decoder, self._size, self._ahead
+            )
+            self._first = self._walk.begin()
+            return
+        walk = KeyWalk(self._source, query, columns, self._decoder, self._size, self._ahead)
+        self._walk = walk
+        if columns[0].name != ROW_VERSION:
+            self._newest = None
+        ranges = () if plan.is_replay else self._resume(query, len(columns))
+        asks_count = plan.is_incremental and not self._is_refused("$count")
+        try:
+            self._first = walk.begin(ranges, count=asks_count)
+        except QueryRefused as error:
+            if not asks_count:
+                raise
+            self._first = walk.begin(ranges)
+            self._note_refusal("$count=true", "$count", error)
+
+    def _seek_columns(self) -> Sequence[Column]:
+        """By which columns to go from page to page; none where only `$skip` is left."""
+        entity = self._wanted.entity
+        by_key = tuple(entity.columns[name] for name in entity.key if name != "Company")
+        for choice in (self._wanted.walk_columns, by_key):
+            is_possible = all(c.edm_type in _SEEKABLE for c in choice) and self._can_filter
+            if choice and is_possible and not self._is_refused(_seek_name(choice)):
+                return choice
+        return ()
+
+    def _take_mark(self, query: Query) -> tuple[Mark, int | None]:
+        """The mark, and the row version at which the walk will have reached its end.
+
+        A mark of numbers is the highest over all rows, closed ones included; a mark of times is
+        the server's clock, and the end is the newest row of what is about to be read.
+        """
+        wanted = self._wanted
+        if wanted.cursor is None or not wanted.cursor.is_number:
+            newest = self._highest_of(ROW_VERSION, query) if wanted.has_row_version else None
+            return Mark(self._source.server_time), newest
+        name = wanted.cursor.column.name
+        own = tuple(term.text() for term in wanted.always if isinstance(term, Equal))
+        before = self._source.server_time
+        value = self._highest_of(name, replace(query, conditions=own))
+        # Of an empty table everything that comes is new.
+        return Mark(before, value or 0), value if name == ROW_VERSION else None
+
+    def _highest_of(self, column: str, query: Query) -> Any:  # noqa: ANN401
+        query = replace(query, order_by=(f"{column} desc",), select=(column,), top=1)
+        cells = self._source.page(query, PageDecoder(self._wanted.entity, (column,)))
+        return cells.column(column)[0] if len(cells) else None
+
+    def _expect(self, query: Query) -> None:
+        """Find out how many rows a long read will bring: for the log, and for reading in ranges."""
+        plan, first = self._plan, self._first
+        is_short = len(first) < min(self._size.asked, _DEFAULT_PAGE)
+        if plan is None or is_short or self.bookmark.walk:
+            return
+        if plan.is_incremental:
+            self.progress.expected = first.count
+            is_long = (first.count or 0) > _LONG * self._size.asked
+            if is_long and [c.name for c in self._seek_columns()] == [ROW_VERSION]:
+                self._newest = self._highest_of(ROW_VERSION, query)
+            return
+        with suppress(ServerFault, HostUnreachable):
+            self.progress.expected = self._source.count(query)
+
+    def _resume(self, query: Query, width: int) -> list[KeyRange]:
         """Where an interrupted walk of the same rows stopped; its mark is the one that counts."""
         walk, cursor = self.bookmark.walk, self._wanted.cursor
         if walk is None or (walk.query, walk.basis) != (query.filter, self._basis):
-            return None
+            return []
+        ranges = [KeyRange.read(kept) for kept in walk.ranges]
+        if not ranges or any(r.sent is not None and len(r.sent) != width for r in ranges):
+            return []
+        self._is_continued = True
         self.progress.mark = walk.mark
         self._seen = cursor.read(walk.seen) if cursor else None
-        logger.info("%s: resuming behind %s", self._source.name, walk.position)
-        return tuple(walk.position)
+        logger.info("%s: resuming behind %s", self._source.name, [r.keep() for r in ranges])
+        return ranges
 
-    def _walk(self, kind: type[_W], query: Query, columns: Sequence[Column]) -> _W:
-        return kind(self._source, query, columns, self._peek, self._size, self._stop)
+    # Reading it.
 
-    def _read_page(
-        self, plan: Plan, page: WalkedPage, *, can_filter: bool, resumable: bool
-    ) -> ReadPage:
+    def _pages(self) -> Iterator[ReadPage]:
+        while True:
+            walk = self._walk
+            try:
+                if isinstance(walk, KeyWalk):
+                    pages = walk.pages(self._first, self._newest, self._first.count)
+                else:
+                    pages = walk.pages(self._first)
+                for page in pages:
+                    yield self._read_page(page)
+            except (QueryRefused, PageTooHeavy) as error:
+                if not isinstance(walk, KeyWalk) or self.progress.pages == 0:
+                    raise
+                self._go_another_way(error)
+            else:
+                return
+
+    def _go_another_way(self, error: ServerFault) -> None:
+        """The first page came, the next does not: this tenant does not take the comparison."""
+        columns = self._seek_columns()
+        name = _seek_name(columns)
+        self._note_refusal(f"$filter={name}", name, error)
+        self.bookmark.walk = None
+        self._is_continued = True
+        plan = self._plan
+        assert plan is not None  # noqa: S101 - pages came
+        self._ahead.run(lambda: self._begin(plan))
+
+    def _read_page(self, walked: WalkedPage) -> ReadPage:
         """Judge each row again; closed ones are retracted.
 
         Where the filter was sent, a row that does not satisfy it shows that rows may be missing
         as well; where it could not be sent, such rows are left out here. A flag is no proof: the
         row may have closed just now.
         """
-        judged = [term for term in plan.terms if term is not self._wanted.closed]
-        kept = []
-        for row, cells in zip(page.rows, page.cells, strict=True):
-            failed = next((term for term in judged if not term.holds(cells)), None)
-            if failed is None:
-                kept.append((row, self._is_closed(cells)))
-            elif can_filter:
-                raise self._not_filtered(failed)
-        closed = [is_closed for _, is_closed in kept]
+        plan, page, rows = self._plan, walked.page, walked.rows
+        assert plan is not None  # noqa: S101 - pages came
+        wanted = self._wanted
+        for name in wanted.entity.key:
+            if None in page.column(name):
+                raise ServerFault(
+                    f"{self._source.name}: a row has no {name}, which is part of its key, so it "
+                    "could not be told from others. Mend the row, or name other key columns."
+                )
+        for term in plan.terms:
+            if term is wanted.closed:
+                continue
+            failing = term.failing(page.column)
+            if failing and self._can_filter and term.text() not in self._left_out:
+                raise self._not_filtered(term)
+            if failing:
+                left_out = set(failing)
+                rows = [n for n in rows if n not in left_out]
+        closed: set[int] = set()
+        if wanted.closed and wanted.leaves_closed_out:
+            closed = set(wanted.closed.failing(page.column)).intersection(rows)
         self.progress.pages += 1
-        self.progress.rows += len(kept)
-        position = page.position if resumable else None
-        return ReadPage([row for row, _ in kept], closed, position, self._highest(page.cells))
+        self.progress.rows += len(rows)
+        return ReadPage(page, rows, closed, len(closed), self._highest(page), walked)
 
     def _not_filtered(self, term: Term) -> WalkError:
         return WalkError(
@@ -287,16 +504,14 @@ class Reader:
             "Choose another replication_key or entity_set for this stream in `stream_options`."
         )
 
-    def _is_closed(self, cells: Mapping[str, Any]) -> bool:
-        wanted = self._wanted
-        return bool(wanted.leaves_closed_out and wanted.closed and not wanted.closed.holds(cells))
-
-    def _highest(self, rows: Sequence[Mapping[str, Any]]) -> CursorValue | None:
+    def _highest(self, page: Page) -> CursorValue | None:
         cursor, seen = self._wanted.cursor, self._seen
-        if cursor is not None:
-            for cells in rows:
-                seen = higher(seen, cursor.read(cells[cursor.column.name]))
-        return seen
+        if cursor is None:
+            return None
+        ends = extremes(cursor, page.column(cursor.column.name))
+        return higher(seen, ends[1] if ends else None)
+
+    # What the tenant can do.
 
     def _proves_filter(self) -> bool:
         """Whether a child set's `$filter` looks at the child's own columns.
@@ -306,37 +521,67 @@ class Reader:
         """
         if self.bookmark.filter_proved:
             return True
+        if self._is_refused(_CHILD_FILTER):
+            return self._takes_twin("$filter cannot be used on this child set")
         entity = self._wanted.entity
         names = (ROW_VERSION,) if self._wanted.has_row_version else entity.key
-        sample = self._page(Query(select=(*names,), top=1))
-        if not sample.value:
+        decoder = PageDecoder(entity, names)
+        sample = self._source.page(Query(select=(*names,), top=1), decoder)
+        if not len(sample):
             return True  # an empty set: nothing can be missed, and nothing is proved
-        columns = [entity.columns[name] for name in names]
-        row = Peek(entity, names)(sample.value)[0]
-        conditions = tuple(compare(column, "eq", row[column.name]) for column in columns)
+        row = {name: sample.column(name)[0] for name in names}
+        conditions = tuple(compare(entity.columns[n], "eq", value) for n, value in row.items())
         query = Query(conditions, select=(*names,), top=1)
         try:
-            found = Ahead(lambda: self._source.probe(query), self._stop).result().value
+            found = self._source.probe(query, decoder)
         except (QueryRefused, PageTooHeavy) as error:
-            self._warn(f"$filter is refused on this child set ({error}); reading it whole")
-            return False
-        self.bookmark.filter_proved = Peek(entity, names)(found) == [row]
-        if not self.bookmark.filter_proved:
-            self._warn("$filter looks at the parent's columns on this child set; reading it whole")
-        return self.bookmark.filter_proved
+            why = f"$filter is refused on this child set ({error})"
+        else:
+            if len(found) and row == {name: found.column(name)[0] for name in names}:
+                self.bookmark.filter_proved = True
+                return True
+            why = "$filter looks at the parent's columns on this child set"
+        self.bookmark.refused[_CHILD_FILTER] = self._source.server_time.date().isoformat()
+        return self._takes_twin(why)
 
-    def _is_restored(self, plan: Plan, mark: Mark) -> bool:
+    def _takes_twin(self, why: str) -> bool:
+        twin = self._twin()
+        if twin is None:
+            self._warn(f"{why}; reading it whole")
+            return False
+        self._warn(f"{why}; reading {twin.kind} in its place")
+        self._source = twin
+        return True
+
+    def _is_restored(self, plan: Plan) -> bool:
         """Whether the start of an empty overlap lies above all that the tenant has."""
         cursor = self._wanted.cursor
         start = next((t.value for t in plan.terms if isinstance(t, AtLeast)), None)
-        if cursor is None or start is None:
+        if cursor is None or start is None or plan.is_replay:
             return False
-        newest = (
-            mark.value or None
-            if cursor.is_number
-            else cursor.read(self._highest_of(cursor.column.name, ()))
-        )
+        newest = cursor.read(self._ahead.run(lambda: self._highest_of(cursor.column.name, Query())))
         return newest is not None and not is_at_least(newest, start)
+
+    def _since_name(self) -> str:
+        cursor = self._wanted.cursor
+        return f"{cursor.column.name} ge" if cursor else ""
+
+    def _is_refused(self, name: str) -> bool:
+        """What was refused is remembered in STATE, and asked for again after a while."""
+        noted = self.bookmark.refused.get(name)
+        if noted is None:
+            return False
+        if date.fromisoformat(noted) + _ASK_AGAIN > self._source.server_time.date():
+            return True
+        del self.bookmark.refused[name]
+        return False
+
+    def _note_refusal(self, what: str, name: str, error: ServerFault) -> None:
+        self.bookmark.refused[name] = self._source.server_time.date().isoformat()
+        self._warn(
+            f"this tenant does not take {what} here ({error}); going on without it. That is kept "
+            f"in STATE (`refused`) for {_ASK_AGAIN.days} days"
+        )
 
     def _cursor_text(self, value: CursorValue | None) -> int | str | None:
         cursor = self._wanted.cursor
@@ -344,3 +589,12 @@ class Reader:
 
     def _warn(self, what: str) -> None:
         logger.warning("%s: %s", self._source.name, what)
+
+
+_CHILD_FILTER = "$filter"
+_LONG = 4
+"""Pages from which on it pays to ask for the end, so that ranges can be read side by side."""
+
+
+def _seek_name(columns: Sequence[Column]) -> str:
+    return ", ".join(f"{column.name} gt" for column in columns)

@@ -1,64 +1,35 @@
-"""Rows as they are sent: dates in UTC, lineage added, everything else the server's own bytes."""
+"""Rows as they are sent: RECORD lines with the server's own bytes, lineage added.
+
+A page whose rows need no change goes through as bytes (`splice`); any other takes the careful path,
+cell by cell (`cells`). Both give the same lines.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_epicor_kinetic.errors import ServerFault
 from tap_epicor_kinetic.odata.literals import encode_segment, key_predicate
-from tap_epicor_kinetic.odata.timestamps import parse_timestamp
+from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError
+
+from .cells import CellWriter, columns_of
+from .splice import Edits, apply_edits, are_guids, are_plain_utc, row_spans, utc_edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
-    from tap_epicor_kinetic.odata.metadata import Column, EntityType
+    from tap_epicor_kinetic.odata.metadata import EntityType
+    from tap_epicor_kinetic.odata.payload import Page
 
 ROW_ID = "SysRowID"
-_NULL = b"null"
-_PLAIN_UTC = b'Z"'
 _encode = msgspec.json.encode
-_decode_text = msgspec.json.Decoder(str).decode
-_decode_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-class Peek:
-    """Decodes only the columns that steer a read: position, replication key, flags."""
-
-    def __init__(self, entity: EntityType, columns: Iterable[str]) -> None:
-        self._entity = entity.name
-        self._columns = tuple(dict.fromkeys(columns))
-        fields = [
-            (f"f{n}", _python_type(entity.columns[column]), msgspec.field(name=column))
-            for n, column in enumerate(self._columns)
-        ]
-        self._decode = msgspec.json.Decoder(msgspec.defstruct("Peeked", fields)).decode
-
-    def __call__(self, rows: Iterable[msgspec.Raw]) -> list[dict[str, Any]]:
-        """The steering values of a page's rows, by column.
-
-        Raises:
-            ServerFault: when a row lacks one of them; a missing flag must not pass for "open".
-        """
-        astuple, columns, decode = msgspec.structs.astuple, self._columns, self._decode
-        try:
-            return [dict(zip(columns, astuple(decode(row)), strict=True)) for row in rows]
-        except msgspec.ValidationError as error:
-            raise ServerFault(
-                f"A row of {self._entity} cannot be read: {error}. Fields are numbered in the "
-                f"order {', '.join(self._columns)}; compare them with the service's $metadata."
-            ) from error
-
-
-def _python_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
-    if column.edm_type in {"Edm.Byte", "Edm.SByte", "Edm.Int16", "Edm.Int32", "Edm.Int64"}:
-        return int | None
-    if column.edm_type == "Edm.Decimal":
-        return Decimal | None
-    return bool | None if column.edm_type == "Edm.Boolean" else str | None
+_NO_ID = (None, "", ABSENT)
+_MOST_EXCISIONS = 8
+"""Cutting out more unwanted columns than this costs more than building the row anew."""
 
 
 @dataclass(frozen=True)
@@ -68,150 +39,202 @@ class Lineage:
     Attributes:
         instance: the root of the tenant, without a trailing slash.
         company: the company in whose path the row was read.
-        set_url: the address of the entity set; the row's own is made of it and the key.
+        set_url: the address of the entity set; the row's own is made of it and the key. None where
+            a row has no address of its own (BAQs).
         run_id: the run.
     """
 
     instance: str
     company: str
-    set_url: str
+    set_url: str | None
     run_id: str
 
 
 class RowWriter:
-    """Turns raw rows into the JSON objects of RECORD messages.
+    """Turns pages into RECORD lines.
 
     Args:
+        stream: the stream's name.
         entity: the row's type.
         emitted: the columns to send.
+        names: source column to sent name, where that differs.
         lineage: for the added columns.
+        steering: columns that the read needs; decoded in the same pass.
         decimals_as_text: True writes decimals as strings, digit by digit.
     """
 
     def __init__(
         self,
+        stream: str,
         entity: EntityType,
         emitted: Sequence[str],
         lineage: Lineage,
         *,
-        decimals_as_text: bool,
+        steering: Sequence[str] = (),
+        names: Mapping[str, str] | None = None,
+        decimals_as_text: bool = False,
     ) -> None:
+        self._entity = entity
         self._emitted = frozenset(emitted)
-        self._known = frozenset(entity.columns)
         self._lineage = lineage
-        self._key = [(name, entity.columns[name].edm_type) for name in entity.key]
-        self._peek_key = Peek(entity, entity.key)
-        self._fixers = {
-            name: fixer
-            for name in emitted
-            if (fixer := _fixer(entity.columns[name], decimals_as_text=decimals_as_text))
-        }
+        self._has_row_id = ROW_ID in entity.columns
+        types = {name: entity.columns[name].edm_type for name in emitted}
+        self._times = [name for name in emitted if types[name] == "Edm.DateTimeOffset"]
+        self._guids = [name for name in emitted if types[name] == "Edm.Guid"]
+        needed = [*entity.key, *steering]
+        row_id = [ROW_ID] if self._has_row_id else []
+        self._unwanted = [name for name in entity.columns if name not in self._emitted]
+        renames = any(sent != name for name, sent in (names or {}).items())
+        has_text_decimals = decimals_as_text and "Edm.Decimal" in types.values()
+        self._may_splice = not renames and not has_text_decimals
+        excised = self._unwanted if len(self._unwanted) <= _MOST_EXCISIONS else []
+        self._excised = excised
+        self._is_decoded = {name for name in excised if name in {*needed, *row_id}}
+        self.decoder = PageDecoder(entity, needed, row_id, emitted, excised)
+        self._cells = CellWriter(entity, emitted, names or {}, decimals_as_text=decimals_as_text)
+        self._before = _encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
         self.unknown_columns: set[str] = set()
 
-    def write(
-        self, rows: Sequence[msgspec.Raw], deleted_at: Sequence[str | None], synced_at: str
-    ) -> list[bytes]:
-        """The JSON objects of a page, in its order.
+    def lines(
+        self, page: Page, kept: Sequence[int], closed: Container[int], gone: str, synced_at: str
+    ) -> bytes:
+        """The RECORD lines of a page.
 
         Args:
-            rows: as they came.
-            deleted_at: per row, when it was retracted, or None.
-            synced_at: the time of this page, for all of its rows.
+            page: decoded by this writer's `decoder`.
+            kept: the rows to send, by index, in this order.
+            closed: those of them that are retracted.
+            gone: when they were retracted.
+            synced_at: the time of this page.
         """
-        keys = self._peek_key(rows)
-        before = _encode(
-            {"_epicor_instance": self._lineage.instance, "_epicor_company": self._lineage.company}
-        )[1:-1]
-        after = _encode({"_epicor_synced_at": synced_at, "_epicor_run_id": self._lineage.run_id})[
-            1:-1
-        ]
-        return [
-            self._write_row(row, key, before, after, gone)
-            for row, key, gone in zip(rows, keys, deleted_at, strict=True)
-        ]
+        if not kept:
+            return b""
+        bodies: Iterable[Any] | None = self._spliced(page, kept)
+        if bodies is None:
+            bodies = self._careful(page, kept)
+        head, middle, opened, ended = self._constants(gone, synced_at)
+        marks = [ended if index in closed else opened for index in kept] if closed else opened
+        ids, addresses = self._ids(page), self._addresses(page)
+        if len(kept) < len(page):
+            ids, addresses = ([values[i] for i in kept] for values in (ids, addresses))
+        before = self._before
+        parts: list[Any] = []
+        extend = parts.extend
+        each_mark = repeat(marks) if isinstance(marks, bytes) else marks
+        for body, row_id, address, mark in zip(bodies, ids, addresses, each_mark, strict=False):
+            extend((before, body, head, row_id, middle, address, mark))
+        return b"".join(parts)
 
-    def _write_row(
-        self,
-        row: msgspec.Raw,
-        key: Mapping[str, Any],
-        before: bytes,
-        after: bytes,
-        gone: str | None,
-    ) -> bytes:
-        cells = _decode_cells(row)
-        row_id = _text(cells.get(ROW_ID))
-        if not self._emitted.issuperset(cells):
-            self.unknown_columns.update(c for c in cells.keys() - self._known if "@" not in c)
-            cells = {name: cell for name, cell in cells.items() if name in self._emitted}
-        for name, fix in self._fixers.items():
-            cell = cells.get(name)
-            if cell is not None:
-                cells[name] = self._fix(name, fix, cell, key)
-        address = key_predicate([(key[name], edm_type) for name, edm_type in self._key])
-        source = _encode(
+    def _spliced(self, page: Page, kept: Sequence[int]) -> list[Any] | None:
+        """The rows without their closing braces, as they came; None where that cannot be."""
+        if not self._may_splice or not page.is_typed or not self._has_known_shape(page):
+            return None
+        edits = self._edits(page)
+        spans = None if edits is None else row_spans(page.body, len(page))
+        if spans is None:
+            return None
+        if edits and not apply_edits(spans, edits):
+            return None
+        if len(kept) == len(spans):
+            return spans
+        return [spans[index] for index in kept]
+
+    def _has_known_shape(self, page: Page) -> bool:
+        """All rows of a set have the same columns; the first and the last of a page show which."""
+        expected = self._emitted.union(self._excised)
+        return all(expected.issuperset(shape) for shape in columns_of(page.body, len(page)))
+
+    def _edits(self, page: Page) -> Edits | None:
+        """What has to change in rows that otherwise go through; None where that is no edit."""
+        edits: Edits = {}
+        if not all(are_guids(page.column(name)) for name in self._guids):
+            return None
+        for name in self._times:
+            values = page.column(name)
+            if not are_plain_utc(values) and not utc_edits(name, values, edits):
+                return None
+        for name in self._excised:
+            member = f'"{name}":'.encode()
+            for index, cell in enumerate(page.column(name)):
+                if cell is ABSENT:
+                    continue
+                raw = _encode(cell) if name in self._is_decoded else bytes(cell)
+                if raw:
+                    edits.setdefault(index, []).append((member + raw, b""))
+        return edits
+
+    def _careful(self, page: Page, kept: Sequence[int]) -> Iterator[bytes]:
+        try:
+            rows = page.value
+        except UnreadableRowError as error:
+            raise ServerFault(f"{self._entity.name}: {error}. Run again.") from error
+        where = self._lineage.set_url or self._entity.name
+        keys = list(zip(*(page.column(name) for name in self._entity.key), strict=True))
+        for index in kept:
+            row = self._cells.write(rows[index], where, keys[index], is_typed=page.is_typed)
+            yield row[:-1]
+        self.unknown_columns |= self._cells.unknown_columns
+
+    def _constants(self, gone: str, synced_at: str) -> tuple[bytes, bytes, bytes, bytes]:
+        """What stands between a row's members, its id, its address and the end of the line."""
+        lineage = self._lineage
+        head = _encode(
             {
-                "_epicor_source_id": row_id or address,
-                "_epicor_source_url": f"{self._lineage.set_url}({encode_segment(address)})",
-                "_sdc_deleted_at": gone,
+                "_epicor_instance": lineage.instance,
+                "_epicor_company": lineage.company,
+                "_epicor_synced_at": synced_at,
+                "_epicor_run_id": lineage.run_id,
             }
         )
-        body = _encode(cells)
-        comma = b"," if cells else b""
-        return b"".join((body[:-1], comma, before, b",", after, b",", source[1:]))
+        url = b"null" if lineage.set_url is None else f'"{lineage.set_url}('.encode()
+        close = b"" if lineage.set_url is None else b')"'
+        end = b'},"time_extracted":' + _encode(synced_at) + b"}\n"
+        return (
+            b"," + head[1:-1] + b',"_epicor_source_id":',
+            b',"_epicor_source_url":' + url,
+            close + b',"_sdc_deleted_at":null' + end,
+            close + b',"_sdc_deleted_at":' + _encode(gone) + end,
+        )
 
-    def _fix(
-        self,
-        name: str,
-        fix: Callable[[msgspec.Raw], msgspec.Raw],
-        cell: msgspec.Raw,
-        key: Mapping[str, Any],
-    ) -> msgspec.Raw:
-        try:
-            return fix(cell)
-        except (ValueError, ArithmeticError) as error:
-            raise ServerFault(
-                f"{self._lineage.set_url}: column {name} of the row {tuple(key.values())} holds "
-                f"{bytes(cell)[:60]!r}, which is no value of its type ({error}). Mend the row in "
-                "Kinetic, or deselect the column."
-            ) from error
+    def _ids(self, page: Page) -> list[bytes]:
+        """`SysRowID` where a row has one, else its key, as JSON."""
+        ids: list[Any] = page.column(ROW_ID) if self._has_row_id else [None] * len(page)
+        if are_guids(ids) and not {None, ABSENT}.intersection(ids):
+            return ('"' + '"\n"'.join(ids) + '"').encode().split(b"\n")
+        columns = [page.column(name) for name in self._entity.key]
+        return [
+            _encode(self._predicate(columns, n) if row_id in _NO_ID else row_id)
+            for n, row_id in enumerate(ids)
+        ]
 
+    def _addresses(self, page: Page) -> list[bytes]:
+        """Key predicates, percent-encoded."""
+        if self._lineage.set_url is None:
+            return [b""] * len(page)
+        columns = self._entity.columns
+        texts = [_literals(page.column(name), columns[name].edm_type) for name in self._entity.key]
+        return "\n".join(map(",".join, zip(*texts, strict=True))).encode().split(b"\n")
 
-def _text(cell: msgspec.Raw | None) -> str | None:
-    if cell is None or bytes(cell) == _NULL:
-        return None
-    return _decode_text(cell)
-
-
-def _fixer(
-    column: Column, *, decimals_as_text: bool
-) -> Callable[[msgspec.Raw], msgspec.Raw] | None:
-    """What has to be changed in a cell of this column, None where nothing has."""
-    if column.edm_type == "Edm.DateTimeOffset":
-        return _utc
-    if column.edm_type == "Edm.Guid":
-        return _empty_is_null
-    if column.edm_type == "Edm.Decimal" and decimals_as_text:
-        return _quoted
-    return None
-
-
-def _utc(cell: msgspec.Raw) -> msgspec.Raw:
-    raw = bytes(cell)
-    if raw.endswith(_PLAIN_UTC) or raw == _NULL:
-        return cell
-    text = _decode_text(raw)
-    return msgspec.Raw(_encode(parse_timestamp(text).singer() if text else None))
+    def _predicate(self, columns: Sequence[Sequence[Any]], index: int) -> str:
+        """The row's key as OData writes it, `'EPIC06',1001`."""
+        entity = self._entity
+        return key_predicate(
+            [
+                (column[index], entity.columns[name].edm_type)
+                for name, column in zip(entity.key, columns, strict=True)
+            ]
+        )
 
 
-def _empty_is_null(cell: msgspec.Raw) -> msgspec.Raw:
-    """Unset ids may arrive as empty strings, which no UUID column takes."""
-    return msgspec.Raw(_NULL) if bytes(cell) == b'""' else cell
-
-
-def _quoted(cell: msgspec.Raw) -> msgspec.Raw:
-    raw = bytes(cell)
-    if raw == _NULL or raw.startswith(b'"'):
-        return cell
-    if b"e" in raw or b"E" in raw:
-        raw = format(Decimal(raw.decode()), "f").encode()
-    return msgspec.Raw(b'"' + raw + b'"')
+def _literals(values: Sequence[Any], edm_type: str) -> list[str]:
+    """Key values as they stand in an address; most are numbers or plain words."""
+    if edm_type == "Edm.String":
+        return [
+            f"'{value}'"
+            if value is not None and value.isascii() and value.isalnum()
+            else encode_segment(key_predicate([(value, edm_type)]))
+            for value in values
+        ]
+    if values and set(map(type, values)) == {int}:
+        return list(map(str, values))
+    return [encode_segment(key_predicate([(value, edm_type)])) for value in values]

@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_epicor_kinetic.odata.query import any_of, compare
 
-from .cursor import Cursor, CursorValue, is_at_least
+from .cursor import Cursor, CursorValue, extremes, is_at_least
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Sequence
 
     from tap_epicor_kinetic.odata.metadata import Column
+
+    Values = Callable[[str], Sequence[Any]]
+    """A page's values of one column."""
 
 
 class Term(Protocol):
@@ -24,13 +27,13 @@ class Term(Protocol):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns that `holds` needs."""
+        """The columns that `failing` needs."""
 
     def text(self) -> str:
         """For `$filter`."""
 
-    def holds(self, cells: Mapping[str, Any]) -> bool:
-        """For a row that has arrived."""
+    def failing(self, column: Values) -> Sequence[int]:
+        """Of rows that have arrived, by index, those that do not satisfy it."""
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,38 @@ class AtLeast:
             return reached
         return any_of((reached, compare(self.cursor.column, "eq", None)))
 
-    def holds(self, cells: Mapping[str, Any]) -> bool:
-        """Judge the row's value."""
-        value = self.cursor.read(cells[self.cursor.column.name])
+    def failing(self, column: Values) -> Sequence[int]:
+        """Judge a page by its lowest value, and row by row only where that fails."""
+        raw = column(self.cursor.column.name)
+        ends = extremes(self.cursor, raw)
+        has_nulls = None in raw or "" in raw
+        if (ends is None or is_at_least(ends[0], self.value)) and (self.or_null or not has_nulls):
+            return ()
+        return [n for n, cell in enumerate(raw) if not self._holds(self.cursor.read(cell))]
+
+    def _holds(self, value: CursorValue | None) -> bool:
         return self.or_null if value is None else is_at_least(value, self.value)
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """`column le value`, to the whole second above; for windows of the past."""
+
+    cursor: Cursor
+    value: CursorValue
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The cursor's column."""
+        return (self.cursor.column.name,)
+
+    def text(self) -> str:
+        """`SysRevID le 6000000001`."""
+        return compare(self.cursor.column, "le", self.value)
+
+    def failing(self, column: Values) -> Sequence[int]:  # noqa: ARG002 - part of the protocol
+        """A row that changed meanwhile may be newer; it does no harm."""
+        return ()
 
 
 @dataclass(frozen=True)
@@ -79,9 +110,9 @@ class NotEqual(_Comparison):
         """For `$filter`."""
         return compare(self.column, "ne", self.value)
 
-    def holds(self, cells: Mapping[str, Any]) -> bool:
-        """Judge the row's flag."""
-        return bool(cells[self.column.name] != self.value)
+    def failing(self, column: Values) -> Sequence[int]:
+        """Judge the rows' flags."""
+        return [n for n, cell in enumerate(column(self.column.name)) if cell == self.value]
 
 
 class Equal(_Comparison):
@@ -91,9 +122,9 @@ class Equal(_Comparison):
         """For `$filter`."""
         return compare(self.column, "eq", self.value)
 
-    def holds(self, cells: Mapping[str, Any]) -> bool:
-        """Judge the row's value."""
-        return bool(cells[self.column.name] == self.value)
+    def failing(self, column: Values) -> Sequence[int]:
+        """Judge the rows' values."""
+        return [n for n, cell in enumerate(column(self.column.name)) if cell != self.value]
 
 
 @dataclass(frozen=True)
@@ -111,6 +142,6 @@ class Verbatim:
         """In parentheses, so that an `or` in it stays inside."""
         return f"({self.condition})"
 
-    def holds(self, cells: Mapping[str, Any]) -> bool:  # noqa: ARG002 - part of the protocol
+    def failing(self, column: Values) -> Sequence[int]:  # noqa: ARG002 - part of the protocol
         """Taken on trust."""
-        return True
+        return ()

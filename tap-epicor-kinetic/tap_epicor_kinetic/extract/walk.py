@@ -10,30 +10,29 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from operator import lt
 from typing import TYPE_CHECKING, Any, Protocol
 
-from tap_epicor_kinetic.errors import Interrupted, PageTooHeavy, WalkError
+from tap_epicor_kinetic.errors import PageTooHeavy, WalkError
 from tap_epicor_kinetic.odata.query import after
 
-from .ahead import Ahead
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from threading import Event
-
-    from msgspec import Raw
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
 
     from tap_epicor_kinetic.odata.metadata import Column
-    from tap_epicor_kinetic.odata.payload import Page
+    from tap_epicor_kinetic.odata.payload import Page, PageDecoder
     from tap_epicor_kinetic.odata.query import Query
 
-    from .rows import Peek
+    from .ahead import Ahead
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
 Position = tuple[Any, ...]
 _PATIENCE = 5
 """How often a walk by `$skip` may come to nothing before it is given up."""
+_WORTH_SPLITTING = 4
+"""Pages that a range must still hold, by estimate, before a part of it is read beside it."""
 
 
 class RowSource(Protocol):
@@ -43,17 +42,67 @@ class RowSource(Protocol):
     def name(self) -> str:
         """For messages: service, set and company."""
 
-    def page(self, query: Query) -> Page:
+    def page(self, query: Query, decoder: PageDecoder | None = None) -> Page:
         """One page; raises PageTooHeavy where a smaller one may get through."""
 
+    def has_room(self, under_way: int) -> bool:
+        """Whether one more request may be in flight beside this walk's own."""
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
+class KeyRange:
+    """Keys behind `after`, up to and including `until`; None stands for no bound.
+
+    Attributes:
+        reached: how far requests have come.
+        sent: how far rows were sent, which is where an interrupted walk goes on.
+        until: the last key of the range.
+        is_done: all rows of the range were sent.
+        gap: the mean distance between two keys of the last page.
+        request: the next page, on its way.
+    """
+
+    reached: Position | None
+    sent: Position | None
+    until: int | None = None
+    is_done: bool = False
+    gap: float = 0.0
+    request: Future[Page] | None = None
+
+    def keep(self) -> list[Any]:
+        """For STATE."""
+        return [list(self.sent) if self.sent else None, self.until]
+
+    @staticmethod
+    def read(kept: Sequence[Any]) -> KeyRange:
+        """From STATE."""
+        position = tuple(kept[0]) if kept[0] else None
+        return KeyRange(position, position, kept[1])
+
+
+@dataclass
 class WalkedPage:
-    """Rows that follow the last page's, with their steering values and the position reached."""
+    """A page on its way to the target.
 
-    rows: Sequence[Raw]
-    cells: Sequence[Mapping[str, Any]]
-    position: Position
+    Attributes:
+        page: the page.
+        rows: those of its rows that follow what came before, by index.
+        key_range: which range it belongs to; None where the walk cannot be resumed.
+        position: the last of `rows`.
+        is_last: the range ends here.
+    """
+
+    page: Page
+    rows: Sequence[int]
+    key_range: KeyRange | None = None
+    position: Position | None = None
+    is_last: bool = False
+
+    def mark_sent(self) -> None:
+        """An interrupted walk goes on behind this page."""
+        if self.key_range is not None:
+            self.key_range.sent = self.position or self.key_range.sent
+            self.key_range.is_done = self.is_last
 
 
 @dataclass
@@ -62,16 +111,17 @@ class PageSize:
 
     asked: int
 
-    def halve(self, error: PageTooHeavy) -> None:
-        """Ask for less from now on.
+    def halve(self, tried: int, error: PageTooHeavy) -> None:
+        """Ask for less from now on, unless somebody else has done so already.
 
         Raises:
             PageTooHeavy: when less is not possible.
         """
-        if self.asked <= 1:
+        if tried <= 1:
             raise error
-        self.asked = self.asked // 2
-        logger.warning("%s Going on with pages of %d rows.", error, self.asked)
+        if self.asked >= tried:
+            self.asked = tried // 2
+            logger.warning("%s Going on with pages of %d rows.", error, self.asked)
 
 
 class Walk:
@@ -81,9 +131,9 @@ class Walk:
         source: gives pages.
         base: the query without position and size.
         columns: the columns whose values make up a position, in order.
-        peek: decodes a row's steering values, the position's among them.
+        decoder: decodes the position's columns among others.
         size: how many rows to ask for; shrinks for the rest of the stream.
-        stop: set when the run is to end.
+        ahead: where requests run.
     """
 
     def __init__(
@@ -91,59 +141,146 @@ class Walk:
         source: RowSource,
         base: Query,
         columns: Sequence[Column],
-        peek: Peek,
+        decoder: PageDecoder,
         size: PageSize,
-        stop: Event,
+        ahead: Ahead,
     ) -> None:
         self._source = source
         self._base = replace(base, order_by=tuple(c.name for c in columns))
         self._columns = columns
-        self._peek = peek
+        self._decoder = decoder
         self._size = size
-        self._stop = stop
+        self._ahead = ahead
 
-    def _ask(self, query: Callable[[int], Query]) -> Ahead[Page]:
+    def _ask(self, query: Callable[[int], Query]) -> Future[Page]:
         """Start a request for a page of the size that is right when it is sent."""
-        if self._stop.is_set():
-            raise Interrupted("stopped between two pages")
-        return Ahead(lambda: self._fetch(query), self._stop)
+        return self._ahead.start(lambda: self.fetch(query))
 
-    def _fetch(self, query: Callable[[int], Query]) -> Page:
+    def fetch(self, query: Callable[[int], Query]) -> Page:
+        """One page, smaller where that is what it takes."""
         while True:
+            size = self._size.asked
             try:
-                return self._source.page(query(self._size.asked))
+                return self._source.page(query(size), self._decoder)
             except PageTooHeavy as error:
-                self._size.halve(error)
+                self._size.halve(size, error)
 
-    def _position(self, cells: Mapping[str, Any]) -> Position:
-        return tuple(cells[column.name] for column in self._columns)
+    def _positions(self, page: Page) -> list[Position]:
+        return list(zip(*(page.column(c.name) for c in self._columns), strict=True))
 
 
 class KeyWalk(Walk):
-    """From key to key.
+    """From key to key, and where there is room, in several ranges of keys at once.
 
     Servers cap pages silently, by rows or by bytes, so that a short page is no proof of the end.
-    The walk ends at an empty page, or at a short one that reaches `newest`, the highest key
-    before the walk began.
+    A range ends at an empty page, at a row behind its last key, or at a short page that reaches
+    `newest`, the highest key before the walk began.
     """
 
-    def pages(self, position: Position | None, newest: object = None) -> Iterator[WalkedPage]:
-        """Yield the pages behind `position`, None for the beginning."""
-        request = self._ask(self._query(position))
-        while True:
-            page = request.result()
-            cells = self._peek(page.value)
-            if not cells:
+    ranges: list[KeyRange]
+
+    def begin(self, ranges: Sequence[KeyRange] = (), *, count: bool = False) -> Page:
+        """Fetch the first page, now.
+
+        Args:
+            ranges: where an interrupted walk goes on; empty for the beginning.
+            count: also ask how many rows there are in all.
+        """
+        self.ranges = list(ranges) or [KeyRange(None, None)]
+        query = self._query(self.ranges[0].reached)
+        return self.fetch(lambda size: replace(query(size), count=count))
+
+    def pages(self, first: Page, newest: object = None, total: int | None = None
+              ) -> Iterator[WalkedPage]:  # fmt: skip
+        """Yield the pages, `first` before the others.
+
+        Args:
+            first: what `begin` gave.
+            newest: the highest key before the walk began, None where that is not known.
+            total: how many rows there are in all, None where that is not known.
+        """
+        only = self.ranges[0]
+        is_whole = len(self.ranges) == 1 and total == len(first)
+        page = self._take(only, first, newest, ends_here=is_whole)
+        for other in self.ranges[1:]:
+            self._request(other)
+        if page is not None:
+            yield page
+        while waiting := [r for r in self.ranges if r.request is not None]:
+            self._split(waiting, newest)
+            waiting = [r for r in self.ranges if r.request is not None]
+            done = self._ahead.first([r.request for r in waiting if r.request])
+            key_range = next(r for r in waiting if r.request is done)
+            page = self._take(key_range, done.result(), newest)
+            if page is not None:
+                yield page
+
+    def _take(
+        self, key_range: KeyRange, page: Page, newest: Any, *, ends_here: bool = False  # noqa: ANN401
+    ) -> WalkedPage | None:  # fmt: skip
+        """Prove a page, ask for the next one, and hand it on; None where it holds nothing."""
+        key_range.request = None
+        if not len(page):
+            key_range.is_done = True
+            return None
+        keys, last = self._prove_order(key_range.reached, page)
+        rows: Sequence[int] = range(len(page))
+        until = key_range.until
+        if until is not None and last[0] >= until:
+            rows = [n for n in rows if keys[n] <= until]
+            ends_here = True
+        is_short = len(page) < self._size.asked and page.next_link is None
+        is_last = ends_here or (is_short and newest is not None and last[0] >= newest)
+        if self._is_splittable and len(keys) > 1:
+            key_range.gap = (keys[-1] - keys[0]) / (len(keys) - 1)
+        key_range.reached = last
+        if not is_last:
+            self._request(key_range)
+        if not rows:
+            key_range.is_done = is_last
+            return None
+        sent = last if until is None else (keys[rows[-1]],)
+        return WalkedPage(page, rows, key_range, sent, is_last)
+
+    @property
+    def _is_splittable(self) -> bool:
+        """A single whole number has a middle; texts are ordered as only the server knows."""
+        return len(self._columns) == 1 and self._columns[0].edm_type in _WHOLE
+
+    def _split(self, waiting: Sequence[KeyRange], newest: object) -> None:
+        """Read the far half of the longest range beside its near half, while there is room.
+
+        The middle of the keys need not be the middle of the rows: a half that turns out to be
+        empty costs one request, and the other half is split again.
+        """
+        if not self._is_splittable:
+            return
+        ranges = list(waiting)
+        while self._source.has_room(len(ranges)):
+            longest = max(ranges, key=lambda r: self._pages_left(r, newest))
+            if self._pages_left(longest, newest) < _WORTH_SPLITTING:
                 return
-            self._prove_order(position, [self._position(row) for row in cells])
-            position = self._position(cells[-1])
-            is_short = len(cells) < self._size.asked and page.next_link is None
-            is_last = is_short and newest is not None and position[0] >= newest
-            if not is_last:
-                request = self._ask(self._query(position))
-            yield WalkedPage(page.value, cells, position)
-            if is_last:
-                return
+            end = longest.until if longest.until is not None else newest
+            middle = (self._after_next(longest) + end) // 2  # type: ignore[operator]
+            far = KeyRange((middle,), (middle,), longest.until, gap=longest.gap)
+            longest.until = middle
+            self.ranges.append(far)
+            self._request(far)
+            ranges.append(far)
+
+    def _pages_left(self, key_range: KeyRange, newest: Any) -> float:  # noqa: ANN401
+        end = key_range.until if key_range.until is not None else newest
+        if end is None or key_range.reached is None or not key_range.gap:
+            return 0.0
+        return float(end - self._after_next(key_range)) / key_range.gap / self._size.asked
+
+    def _after_next(self, key_range: KeyRange) -> int:
+        """Where the page that is on its way will end, by estimate."""
+        assert key_range.reached is not None  # noqa: S101 - callers looked
+        return int(key_range.reached[0] + key_range.gap * self._size.asked)
+
+    def _request(self, key_range: KeyRange) -> None:
+        key_range.request = self._ask(self._query(key_range.reached))
 
     def _query(self, position: Position | None) -> Callable[[int], Query]:
         conditions = self._base.conditions
@@ -151,8 +288,20 @@ class KeyWalk(Walk):
             conditions = (*conditions, after(self._columns, position))
         return lambda size: replace(self._base, conditions=conditions, top=size)
 
-    def _prove_order(self, before: Position | None, positions: Sequence[Position]) -> None:
-        """Each row has to follow the one before, as far as that can be told from here."""
+    def _prove_order(self, before: Position | None, page: Page) -> tuple[list[Any], Position]:
+        """Each row has to follow the one before, as far as that can be told from here.
+
+        Returns:
+            The values of the first column, and the last row's position.
+        """
+        if len(self._columns) == 1:
+            keys = page.column(self._columns[0].name)
+            if set(map(type, keys)) == {int}:
+                start = before[0] if before else None
+                follows = start is None or (isinstance(start, int) and start < keys[0])
+                if follows and all(map(lt, keys, keys[1:])):
+                    return keys, (keys[-1],)
+        positions = self._positions(page)
         if before in positions:
             raise self._broken(f"{before} comes again")
         for here in positions:
@@ -161,6 +310,7 @@ class KeyWalk(Walk):
             if before is not None and not _may_follow(before, here):
                 raise self._broken(f"after {before} comes {here}")
             before = here
+        return [position[0] for position in positions], positions[-1]
 
     def _broken(self, what: str) -> WalkError:
         return WalkError(
@@ -171,6 +321,9 @@ class KeyWalk(Walk):
         )
 
 
+_WHOLE = {"Edm.Int16", "Edm.Int32", "Edm.Int64"}
+
+
 class OffsetWalk(Walk):
     """By `$skip`, for sets whose `$filter` cannot be used.
 
@@ -178,16 +331,20 @@ class OffsetWalk(Walk):
     the walk steps back until it meets a row of that page, and repeats rows rather than miss one.
     """
 
-    def pages(self) -> Iterator[WalkedPage]:
-        """Yield the pages from the beginning."""
+    def begin(self) -> Page:
+        """Fetch the first page, now."""
+        return self.fetch(self._query(0))
+
+    def pages(self, first: Page) -> Iterator[WalkedPage]:
+        """Yield the pages, `first` before the others."""
         skip, reach, restarts, stalls = 0, 1, 0, 0
         sent: set[Position] = set()
+        page = first
         while True:
-            page = self._ask(self._query(skip)).result()
-            cells = self._peek(page.value)
-            positions = [self._position(row) for row in cells]
+            positions = self._positions(page)
             reach = max(reach, len(positions))
             new = _behind(positions, sent)
+            unknown = [n for n, position in enumerate(positions) if position not in sent]
             if new is None and skip > 0:
                 skip = max(0, skip - max(reach - 1, 1))
             elif new is None:
@@ -196,14 +353,17 @@ class OffsetWalk(Walk):
                 sent = set()
             elif new < len(positions):
                 stalls, sent = 0, set(positions)
-                yield WalkedPage(page.value[new:], cells[new:], positions[-1])
+                yield WalkedPage(page, unknown)
                 skip += len(positions) - 1
             elif new <= 1:
                 return  # nothing but the overlap
             else:
+                # Rows before the known ones: met before, or out of order. Twice is no harm.
+                yield WalkedPage(page, unknown)
                 stalls += 1  # after a step back, or because the server ignores $skip
                 self._check(stalls <= _PATIENCE, "$skip is ignored, or rows keep moving")
                 skip += new - 1
+            page = self._ahead.result(self._ask(self._query(skip)))
 
     def _query(self, skip: int) -> Callable[[int], Query]:
         # At least two rows: the first repeats the last of the page before.

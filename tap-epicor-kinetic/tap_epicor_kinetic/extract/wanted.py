@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tap_epicor_kinetic.odata.literals import literal
+
 from .cursor import ROW_VERSION, Cursor
 from .terms import NotEqual, Verbatim
 
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.metadata import Column, EntityType
 
     from .bookmark import Basis
+    from .cursor import CursorValue
     from .terms import Term
 
 
@@ -29,6 +32,9 @@ class Wanted:
         is_child: `$filter` may be bound to the parent's type.
         leaves_closed_out: `closed_records: exclude`.
         lookback_seconds: the overlap.
+        parameters: of a BAQ, as name and value pairs; a list repeats the name.
+        bookmark_parameter: the parameter that takes where a read starts.
+        read_method: `odata` or `GetRows`.
     """
 
     entity: EntityType
@@ -40,6 +46,9 @@ class Wanted:
     is_child: bool = False
     leaves_closed_out: bool = True
     lookback_seconds: int = 300
+    parameters: tuple[tuple[str, str], ...] = ()
+    bookmark_parameter: str | None = None
+    read_method: str = "odata"
 
     @property
     def walk_columns(self) -> tuple[Column, ...]:
@@ -59,13 +68,32 @@ class Wanted:
         """What decides which rows are sent; kept in STATE, so that a change is noticed."""
         user_filter = [term.text() for term in self.always if isinstance(term, Verbatim)]
         mode = "exclude" if self.leaves_closed_out else "include"
+        # Only where they are used: the STATE of a stream that uses neither stays valid.
+        unusual: Basis = {}
+        if self.parameters:
+            unusual["parameters"] = [list(pair) for pair in self.parameters]
+        if self.read_method != "odata":
+            unusual["read_method"] = self.read_method
         return {
             "source": source,
             "replication_key": self.cursor.column.name if self.cursor else None,
             "closed_when": self.closed.text() if self.closed else None,
             "closed_records": mode if self.closed else None,
             "filter": user_filter[0] if user_filter else None,
+            **unusual,
         }
+
+    def parameters_from(self, start: CursorValue | None) -> tuple[tuple[str, str], ...]:
+        """The parameters of a read that starts at `start`, which is None where it has no start.
+
+        Times are UTC with whole seconds. What the settings give under the name of the bookmark
+        parameter is for reads without a start.
+        """
+        name = self.bookmark_parameter
+        if name is None or start is None or self.cursor is None:
+            return self.parameters
+        others = tuple(pair for pair in self.parameters if pair[0] != name)
+        return (*others, (name, literal(start, self.cursor.column.edm_type)))
 
     def terms(self) -> tuple[Term, ...]:
         """All conditions that could ever be asked for."""

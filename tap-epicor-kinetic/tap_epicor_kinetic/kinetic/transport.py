@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
-import urllib.request
+import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import urllib3
@@ -18,8 +20,22 @@ from urllib3.exceptions import (
     TimeoutError as Urllib3Timeout,
 )
 
+from .proxies import proxy_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Send = Callable[..., urllib3.BaseHTTPResponse]
+
 _CONNECT_SECONDS = 30
-_IN_FLIGHT = 4
+_TOLD_LENGTH = 300
+_READ_AT_ONCE = 1 << 20
+_MOST_BYTES = 256 << 20
+"""A page is a few MB; what is larger is no page, or one that has to be asked for in parts."""
+
+
+# It tells of headers that it cannot read with a traceback; the answer is judged all the same.
+logging.getLogger("urllib3.connection").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -34,33 +50,77 @@ class Answer:
 class Unanswered(Exception):
     """No whole answer: the line was cut, nobody listens, or the time ran out."""
 
-    def __init__(self, what: str, *, timed_out: bool = False, is_final: bool = False) -> None:
-        super().__init__(what)
+    def __init__(
+        self, what: str, *, timed_out: bool = False, is_final: bool = False, is_large: bool = False
+    ) -> None:
+        super().__init__(what[:_TOLD_LENGTH])
         self.timed_out = timed_out
+        self.is_large = is_large
         self.is_final = is_final
 
 
 class Transport:
-    """Sends requests to one host over kept-alive connections.
+    """Sends requests over kept-alive connections, through proxies where the environment says so.
 
     Args:
-        root: the address whose host decides about proxies from the environment.
-        timeout_seconds: patience between two bytes of an answer.
+        root: where nearly all requests go.
+        timeout_seconds: patience for one answer.
         ca_bundle: a PEM file with the certificate authorities to trust, None for the system's.
         tls_verify: False accepts any certificate.
+        connections: how many are kept per host.
     """
 
     def __init__(
-        self, root: str, *, timeout_seconds: float, ca_bundle: str | None, tls_verify: bool
+        self,
+        root: str,
+        *,
+        timeout_seconds: float,
+        ca_bundle: str | None,
+        tls_verify: bool,
+        connections: int = 4,
     ) -> None:
-        timeout = urllib3.Timeout(
-            connect=min(_CONNECT_SECONDS, timeout_seconds), read=timeout_seconds
-        )
         context = ssl.create_default_context(cafile=ca_bundle)
         if not tls_verify:
             context.check_hostname = False
             context.verify_mode = ssl.CERT_NONE
-        self._pool = _pool(root, timeout, context)
+            # The tap has warned once; one warning per request would bury it.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._options = {
+            "timeout": urllib3.Timeout(
+                connect=min(_CONNECT_SECONDS, timeout_seconds), read=timeout_seconds
+            ),
+            "ssl_context": context,
+            "maxsize": connections,
+        }
+        self._root = root
+        self._timeout_seconds = timeout_seconds
+        self._managers: list[urllib3.PoolManager] = []
+        self._routes = {self._origin(root): self._route(root)}
+
+    @staticmethod
+    def _origin(url: str) -> str:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    def _route(self, url: str) -> Send:
+        """How to get to a host: through a proxy, or by a pool of its own."""
+        proxy = proxy_for(url)
+        if proxy is not None:
+            through = urllib3.ProxyManager(
+                proxy.url, proxy_headers=proxy.headers, **self._options  # type: ignore[arg-type]
+            )  # fmt: skip
+            self._managers.append(through)
+            return through.urlopen
+        manager = urllib3.PoolManager(**self._options)  # type: ignore[arg-type]
+        self._managers.append(manager)
+        origin = self._origin(url)
+        pool = manager.connection_from_url(origin)
+
+        def send(method: str, url: str, **options: object) -> urllib3.BaseHTTPResponse:
+            path = url.removeprefix(origin) or "/"
+            return pool.urlopen(method, path, **options)  # type: ignore[arg-type]
+
+        return send
 
     def send(
         self, method: str, url: str, headers: dict[str, str], body: bytes | None = None
@@ -70,10 +130,13 @@ class Transport:
         Raises:
             Unanswered: when there is none.
         """
+        ends_at = time.monotonic() + self._timeout_seconds
         try:
-            response = self._pool.request(
-                method, url, headers=headers, body=body, retries=False, redirect=False
-            )
+            response = self._route_to(url)(
+                method, url, headers=headers, body=body,
+                retries=False, redirect=False, preload_content=False,
+            )  # fmt: skip
+            whole = _read(response, ends_at)
         except NewConnectionError as error:  # refused or unknown; urllib3 counts it as a time-out
             raise Unanswered(_reason(error)) from error
         except Urllib3Timeout as error:
@@ -83,25 +146,44 @@ class Transport:
             is_final = "CERTIFICATE_VERIFY_FAILED" in str(error)
             raise Unanswered(f"TLS failed ({_reason(error)})", is_final=is_final) from error
         except ProxyError as error:
-            raise Unanswered(f"the proxy failed ({_reason(error)})") from error
+            reason = _reason(error)
+            raise Unanswered(f"the proxy failed ({reason})", is_final="407" in reason) from error
         except HTTPError as error:
             raise Unanswered(_reason(error)) from error
-        return Answer(response.status, response.headers, response.data)
+        except (ValueError, OverflowError, MemoryError) as error:
+            # Lengths that are none, or that no machine has room for.
+            raise Unanswered(f"the answer is not HTTP ({_reason(error)})") from error
+        return Answer(response.status, response.headers, whole)
+
+    def close(self) -> None:
+        """Hang up."""
+        for manager in self._managers:
+            manager.clear()
+
+    def _route_to(self, url: str) -> Send:
+        origin = self._origin(url) if not url.startswith(self._root) else self._origin(self._root)
+        if origin not in self._routes:
+            self._routes[origin] = self._route(url)
+        return self._routes[origin]
 
 
-def _pool(root: str, timeout: urllib3.Timeout, context: ssl.SSLContext) -> urllib3.PoolManager:
-    parts = urlsplit(root)
-    proxy = urllib.request.getproxies().get(parts.scheme)
-    if proxy and not urllib.request.proxy_bypass(parts.hostname or ""):
-        proxy_parts = urlsplit(proxy)
-        headers = None
-        if proxy_parts.username:
-            login = f"{proxy_parts.username}:{proxy_parts.password or ''}"
-            headers = urllib3.make_headers(proxy_basic_auth=login)
-        return urllib3.ProxyManager(
-            proxy, proxy_headers=headers, timeout=timeout, ssl_context=context, maxsize=_IN_FLIGHT
-        )
-    return urllib3.PoolManager(timeout=timeout, ssl_context=context, maxsize=_IN_FLIGHT)
+def _read(response: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
+    """The whole body; a server that drips is no better than one that is silent."""
+    parts: list[bytes] = []
+    size = 0
+    while part := response.read1(_READ_AT_ONCE):
+        parts.append(part)
+        size += len(part)
+        trouble = None
+        if size > _MOST_BYTES:
+            trouble = Unanswered(f"the answer has over {_MOST_BYTES >> 20} MB", is_large=True)
+        elif time.monotonic() > ends_at:
+            trouble = Unanswered("no whole answer in time", timed_out=True)
+        if trouble is not None:
+            response.close()  # what is left of it must not be taken for the next answer
+            raise trouble
+    response.release_conn()
+    return b"".join(parts)
 
 
 def _reason(error: Exception) -> str:

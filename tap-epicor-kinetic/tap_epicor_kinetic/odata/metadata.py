@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-
-from defusedxml import ElementTree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from xml.etree.ElementTree import Element
+
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class MetadataError(ValueError):
@@ -41,9 +43,13 @@ def parse_metadata(document: bytes) -> dict[str, EntityType]:
     Raises:
         MetadataError: when the document is not CSDL, or a set's type is not in it.
     """
+    # Loaded where it is needed: a run whose catalog knows the row types reads no XML.
+    from defusedxml import DefusedXmlException, ElementTree  # noqa: PLC0415
+
     try:
         root = ElementTree.fromstring(document)
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, DefusedXmlException, LookupError, ValueError) as error:
+        # An encoding that nobody knows is a LookupError, one that does not fit a ValueError.
         raise MetadataError(f"the document is not XML ({error})") from error
     if _local(root) != "Edmx":
         raise MetadataError(f"the document element is <{_local(root)}>, not <Edmx>")
@@ -62,13 +68,18 @@ def parse_metadata(document: bytes) -> dict[str, EntityType]:
 
 
 def _entity_type(
-    name: str, types: Mapping[str, Element], aliases: Mapping[str | None, str | None]
+    name: str,
+    types: Mapping[str, Element],
+    aliases: Mapping[str | None, str | None],
+    heirs: tuple[str, ...] = (),
 ) -> EntityType:
     if name not in types:
         raise MetadataError(f"the entity type {name} is named by a set but not declared")
+    if name in heirs:
+        raise MetadataError(f"the entity type {name} is its own base type")
     node = types[name]
     inherited = (
-        _entity_type(_resolve(base, aliases), types, aliases)
+        _entity_type(_resolve(base, aliases), types, aliases, (*heirs, name))
         if (base := node.get("BaseType"))
         else EntityType(name, ())
     )
@@ -93,7 +104,8 @@ def _column(node: Element) -> Column:
 def _facet(node: Element, name: str) -> int | None:
     """An integer facet; `variable` and `floating` (OData 4.01) say nothing definite."""
     value = node.get(name)
-    return int(value) if value is not None and value.isdigit() else None
+    is_number = value is not None and _NUMBER.fullmatch(value)
+    return int(value) if value is not None and is_number else None
 
 
 def _resolve(name: str, aliases: Mapping[str | None, str | None]) -> str:

@@ -19,13 +19,24 @@ MAX_QUERY_LENGTH = 2048
 
 @dataclass(frozen=True)
 class Query:
-    """One read of an entity set; `conditions` are joined by `and`."""
+    """One read of an entity set.
+
+    Attributes:
+        conditions: joined by `and`.
+        order_by: columns, each with ` desc` where wanted.
+        select: columns; empty for all.
+        top, skip: rows to give and to pass over.
+        count: also ask how many rows satisfy the conditions.
+        parameters: of a BAQ, as (name, value); a name may come more than once.
+    """
 
     conditions: tuple[str, ...] = ()
     order_by: tuple[str, ...] = ()
     select: tuple[str, ...] = ()
     top: int | None = None
     skip: int | None = None
+    count: bool = False
+    parameters: tuple[tuple[str, str], ...] = ()
 
     @property
     def filter(self) -> str:
@@ -56,9 +67,12 @@ class Query:
             ("$select", ",".join(self.select) if with_select else ""),
             ("$top", "" if self.top is None else str(self.top)),
             ("$skip", "" if not self.skip else str(self.skip)),
+            ("$count", "true" if self.count else ""),
         )
+        own = [f"{quote(name, safe='')}={quote(text, safe='')}" for name, text in self.parameters]
         # A space must be %20: Kinetic does not reliably decode the plus sign.
-        return "&".join(f"{name}={quote(text, safe=_READABLE)}" for name, text in options if text)
+        asked = [f"{name}={quote(text, safe=_READABLE)}" for name, text in options if text]
+        return "&".join([*own, *asked])
 
 
 _READABLE = "$,'():"

@@ -12,8 +12,10 @@ from datetime import datetime, timedelta, timezone
 
 _PATTERN = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:\.(\d+))?)?\s*(Z|[+-]\d\d:?\d\d)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
+_LAST_MINUTE = 59
+_FARTHEST_ZONE = timedelta(hours=14)
 
 
 @dataclass(frozen=True)
@@ -91,5 +93,8 @@ def _whole_second(moment: datetime) -> str:
 def _offset(zone: str | None) -> timedelta:
     if zone is None or zone in "Zz":
         return timedelta(0)
-    minutes = int(zone[1:3]) * 60 + int(zone[-2:])
-    return timedelta(minutes=-minutes if zone[0] == "-" else minutes)
+    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    offset = timedelta(hours=hours, minutes=minutes)
+    if minutes > _LAST_MINUTE or offset > _FARTHEST_ZONE:
+        raise ValueError(f"no place on earth has the zone {zone}")
+    return -offset if zone[0] == "-" else offset

@@ -1,0 +1,153 @@
+"""The quick start of a plain sync: the same run, without loading the SDK first.
+
+Loading the SDK takes longer than many a run that finds nothing new. Whatever is not plain, or not
+right, is left to the SDK, which also has the words for what is wrong.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import os
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .audit import AUDIT_STREAM
+from .config import with_defaults
+from .discovery import discover
+from .output import Output
+from .run import FINAL_MARKER, Run
+from .selection import Selection, cached_entities, select
+from .settings import SETTINGS
+from .sync import Sync
+from .tenant import connect
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from .selection import CatalogEntry
+
+NAME = "tap-epicor-kinetic"
+_FILES = {"--config": "config", "--catalog": "catalog", "--state": "state"}
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+    "null": (type(None),),
+}
+_SDK_ENVIRONMENT = ("SINGER_SDK_LOG_CONFIG", "TAP_EPICOR_KINETIC_LOGLEVEL", "LOGLEVEL")
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A sync that needs nothing of the SDK.
+
+    Attributes:
+        config: the settings as given.
+        catalog: entries by stream; None for everything that is selected by default.
+        state: what the last run left behind.
+    """
+
+    config: dict[str, Any]
+    catalog: dict[str, CatalogEntry] | None
+    state: dict[str, Any]
+
+
+def plain_sync(arguments: list[str]) -> Plain | None:
+    """Read the command line; None where it asks for more than a plain sync."""
+    files: dict[str, Any] = {}
+    if len(arguments) % 2 or any(name in os.environ for name in _SDK_ENVIRONMENT):
+        return None
+    for option, path in zip(arguments[::2], arguments[1::2], strict=True):
+        name = _FILES.get(option)
+        if name is None or name in files or path == "ENV":
+            return None
+        try:
+            files[name] = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+    config, catalog, state = (files.get(name) for name in ("config", "catalog", "state"))
+    is_plain = isinstance(config, dict) and _is_plain(config) and isinstance(state or {}, dict)
+    if not is_plain or not isinstance(config, dict):
+        return None
+    try:
+        entries = None if catalog is None else {e["tap_stream_id"]: e for e in catalog["streams"]}
+    except (KeyError, TypeError):
+        return None
+    return Plain(config, entries, state or {})
+
+
+def _is_plain(config: dict[str, Any]) -> bool:
+    """Whether all settings are ours, there and of the right kind, as far as can be told at once."""
+    properties = SETTINGS["properties"]
+    return all(name in config for name in SETTINGS["required"]) and all(
+        name in properties and _fits(value, properties[name]) for name, value in config.items()
+    )
+
+
+def _fits(value: object, schema: dict[str, Any]) -> bool:
+    kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    types = tuple(each for kind in kinds for each in _TYPES[kind])
+    if type(value) not in types:
+        return False
+    if isinstance(value, list) and schema["items"].get("type") == ["string"]:
+        return all(isinstance(item, str) for item in value)
+    if isinstance(value, list | dict):
+        return not value  # what is nested is judged by the whole schema
+    if isinstance(value, int) and not isinstance(value, bool):
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+    return value is None or "enum" not in schema or value in schema["enum"]
+
+
+def run(plain: Plain) -> None:
+    """Sync.
+
+    Raises:
+        TapError: when the run is not complete.
+    """
+    _log_to_stderr()
+    settings = with_defaults(plain.config)
+    state = copy.deepcopy(plain.state)
+    state.pop(FINAL_MARKER, None)
+    output = Output()
+    run_ = Run(settings, state, output)
+    client = connect(settings, sleep=run_.sleep, is_stopped=run_.check_stop)
+
+    def stop(signum: int, _frame: FrameType | None) -> None:
+        run_.request_stop(signum)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    catalog = plain.catalog
+    only = None if catalog is None else _selected(catalog)
+    definitions = discover(
+        settings,
+        lambda service: client.metadata(settings.companies[0], service),
+        only,
+        cached=cached_entities(catalog or {}),
+    )
+    choices = [select(each, (catalog or {}).get(each.name)) for each in definitions]
+    audit = None if catalog is None else catalog.get(AUDIT_STREAM)
+    has_audit = catalog is None or (audit is not None and Selection(audit).has_stream)
+    Sync(run_, client, output).send([c for c in choices if c], with_audit=has_audit)
+
+
+def _selected(catalog: dict[str, CatalogEntry]) -> set[str]:
+    chosen = {name for name, entry in catalog.items() if Selection(entry).has_stream}
+    return chosen - {AUDIT_STREAM}
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        logging.Formatter("%(asctime)s | %(levelname)-8s | %(name)-20s | %(message)s")
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(logging.INFO)
