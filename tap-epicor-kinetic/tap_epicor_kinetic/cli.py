@@ -51,18 +51,23 @@ def _start(arguments: list[str]) -> int:
     if arguments[:1] == ["verify"]:
         from .verify import main as verify  # noqa: PLC0415
 
-        gc.enable()
+        _collect_again()
         return verify(arguments[1:])
     from . import quick  # noqa: PLC0415
 
     plain = quick.plain_sync(arguments)
     if plain is not None:
-        gc.freeze()
-        gc.enable()
+        _collect_again()
         quick.run(plain)
         return 0
     _check_files(arguments)
     return _run_sdk(arguments)
+
+
+def _collect_again() -> None:
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _run_sdk(arguments: list[str]) -> int:
@@ -70,8 +75,7 @@ def _run_sdk(arguments: list[str]) -> int:
 
     from .tap import TapEpicorKinetic  # noqa: PLC0415
 
-    gc.freeze()
-    gc.enable()
+    _collect_again()
     try:
         return int(TapEpicorKinetic.cli.main(arguments, standalone_mode=False) or 0)
     except click.ClickException as error:

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ from .tenant import connect
 if TYPE_CHECKING:
     from types import FrameType
 
+    from .kinetic.client import KineticClient
     from .selection import CatalogEntry
 
 NAME = "tap-epicor-kinetic"
@@ -124,7 +126,12 @@ def run(plain: Plain) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
-    catalog = plain.catalog
+    with closing(run_.ahead), closing(client):
+        _send(plain, run_, client, output)
+
+
+def _send(plain: Plain, run_: Run, client: KineticClient, output: Output) -> None:
+    settings, catalog = run_.config, plain.catalog
     only = None if catalog is None else _selected(catalog)
     definitions = discover(
         settings,

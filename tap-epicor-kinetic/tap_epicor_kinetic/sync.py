@@ -79,10 +79,7 @@ class Sync:
         run.write_state()
         try:
             self._send(units, with_audit=with_audit)
-            run.ahead.close()
-            self._client.close()
         except Exception:
-            run.ahead.close()
             log_summary(logger, run.outcomes)
             try:
                 run.log_end("failed")

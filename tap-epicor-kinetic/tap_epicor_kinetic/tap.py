@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import closing
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -191,7 +192,8 @@ class TapEpicorKinetic(Tap):
         chosen = [s.choice for s in streams if s.choice is not None]
         audit = [s for s in self.streams.values() if isinstance(s, AuditStream) and s.selected]
         sync = Sync(self.run, self.client, self.output, self._mappers())
-        sync.send(chosen, with_audit=bool(audit))
+        with closing(self.run.ahead), closing(self.client):
+            sync.send(chosen, with_audit=bool(audit))
 
     def _mappers(self) -> dict[str, Mapper]:
         """Where stream maps or flattening are set, lines go through the SDK's mapper."""

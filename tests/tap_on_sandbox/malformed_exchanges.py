@@ -73,7 +73,7 @@ _ERRORS = (
     b"<a" * 100_000, b"//" * 150_000, b"//a:" * 80_000, b"Basic " * 50_000, b"api-key=" * 40_000,
     b"Invalid API Key " * 20_000, b"\0" * 5000, rb'{"ErrorMessage":"\ud800"}',
     b"Bearer " + b"a" * 300_000,
-    b'{"ErrorMessage":"line\\nTraceback (most recent) \\u001b[31m"}', b"api-key" + b" " * 300_000,
+    b'{"ErrorMessage":"line\\nStack trace (most recent) \\u001b[31m"}', b"api-key" + b" " * 300_000,
 )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from tap_epicor_kinetic.odata.payload import python_type
 from .splice import are_guids, utc_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from tap_epicor_kinetic.odata.metadata import Column, EntityType
 
@@ -55,19 +55,34 @@ class CellWriter:
         }
         self.unknown_columns: set[str] = set()
 
-    def write(self, row: msgspec.Raw, where: str, key: Sequence[Any], *, is_typed: bool) -> bytes:
+    def write(
+        self,
+        row: msgspec.Raw,
+        where: str,
+        key: Sequence[Any],
+        *,
+        is_typed: bool,
+        shape: frozenset[str] = frozenset(),
+    ) -> bytes:
         """The row's JSON object.
 
         Args:
             row: as it came.
             where: the set, for messages.
             key: the row's, for messages.
-            is_typed: cells are known to be of their types, so only some can need a change.
+            is_typed: cells are known to be there and of their types; few can need a change.
+            shape: columns that the row has to have.
 
         Raises:
             ServerFault: when a cell holds no value of its type.
         """
         cells = _decode_cells(row)
+        if not is_typed and not cells.keys() >= shape:
+            missing = ", ".join(sorted(shape - cells.keys()))
+            raise ServerFault(
+                f"{where}: the row {tuple(key)} lacks {missing}, which other rows have, so the "
+                "answer cannot be trusted. Run again; if it stays, ask for the server's log."
+            )
         if not self._sent.keys() >= cells.keys():
             unwanted = cells.keys() - self._sent.keys()
             self.unknown_columns.update(c for c in unwanted - self._known if "@" not in c)
@@ -87,20 +102,6 @@ class CellWriter:
         if self._renames:
             cells = {self._sent[name]: cell for name, cell in cells.items()}
         return _encode(cells)
-
-
-def columns_of(body: bytes, rows: int) -> Iterator[frozenset[str]]:
-    """The columns of a page's first and last row."""
-    opening = body.find(b'"value":[{')
-    closing = body.rfind(b"}", 0, body.rfind(b"}"))
-    if rows == 0 or opening < 0 or closing < 0:
-        return
-    ends = [(opening + 9, body.find(b"}", opening)), (body.rfind(b"{", 0, closing), closing)]
-    for start, end in ends:
-        try:
-            yield frozenset(_decode_cells(body[start : end + 1]))
-        except msgspec.DecodeError:
-            yield frozenset({""})
 
 
 def _judge(column: Column, *, as_text: bool) -> Callable[[msgspec.Raw], msgspec.Raw]:

@@ -14,9 +14,9 @@ import msgspec
 
 from tap_epicor_kinetic.errors import ServerFault
 from tap_epicor_kinetic.odata.literals import encode_segment, key_predicate
-from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError
+from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError, ends_of
 
-from .cells import CellWriter, columns_of
+from .cells import CellWriter
 from .splice import Edits, apply_edits, are_guids, are_plain_utc, row_spans, utc_edits
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class RowWriter:
     def _has_known_shape(self, page: Page) -> bool:
         """All rows of a set have the same columns; the first and the last of a page show which."""
         expected = self._emitted.union(self._excised)
-        return all(expected.issuperset(shape) for shape in columns_of(page.body, len(page)))
+        return all(map(expected.issuperset, ends_of(page.body)))
 
     def _edits(self, page: Page) -> Edits | None:
         """What has to change in rows that otherwise go through; None where that is no edit."""
@@ -171,7 +171,9 @@ class RowWriter:
         where = self._lineage.set_url or self._entity.name
         keys = list(zip(*(page.column(name) for name in self._entity.key), strict=True))
         for index in kept:
-            row = self._cells.write(rows[index], where, keys[index], is_typed=page.is_typed)
+            row = self._cells.write(
+                rows[index], where, keys[index], is_typed=page.is_typed, shape=self.decoder.shape
+            )
             yield row[:-1]
         self.unknown_columns |= self._cells.unknown_columns
 

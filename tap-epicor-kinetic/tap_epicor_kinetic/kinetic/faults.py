@@ -205,7 +205,7 @@ def server_words(body: bytes, redact: Callable[[str], str]) -> str:
     """
     try:
         words = _BODY.decode(body).words()
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of msgspec's, or text that is no UTF-8
         text = redact(body.decode("utf-8", "replace"))[:_READ_LENGTH]
         message = _XML_MESSAGE.search(text)
         words = unescape(message[2] if message else _NOT_TEXT.sub(" ", text))

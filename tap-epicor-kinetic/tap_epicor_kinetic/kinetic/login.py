@@ -205,7 +205,7 @@ def _read_token(body: bytes) -> _Token:
     """A token answer is JSON, or `<Token><AccessToken>` XML from older servers."""
     try:
         return msgspec.json.decode(body, type=_Token, strict=False)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):  # of msgspec's, or text that is no UTF-8
         pass
     from defusedxml import DefusedXmlException, ElementTree  # noqa: PLC0415 - rarely needed
 

@@ -16,7 +16,7 @@ import msgspec
 from .metadata import EntityType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from .metadata import Column
 
@@ -129,8 +129,11 @@ class PageDecoder:
         kept = {name: msgspec.Raw for name in raw if name not in {**types, **decoded, **proved}}
         every = (*types, *decoded, *proved, *kept)
         self._fields = {name: f"f{n}" for n, name in enumerate(every)}
-        self._strict = self._decoder(types, {**decoded, **proved}, kept)
+        self._steering, self._optional, self._raw = types, {**decoded, **proved}, kept
+        self._strict: Callable[[bytes], Any] | None = None
         self._lenient = self._decoder(types, decoded, {})
+        self.shape: frozenset[str] = frozenset()
+        """The columns that all rows have to have, because the first ones had them."""
 
     def _decoder(
         self, types: Mapping[str, Any], optional: Mapping[str, Any], raw: Mapping[str, Any]
@@ -165,7 +168,7 @@ class PageDecoder:
             if not body.isascii():
                 body.decode()
             try:
-                return self._page(body, self._strict(body), is_typed=True)
+                return self._page(body, self._strictly(body), is_typed=True)
             except msgspec.ValidationError:
                 return self._page(body, self._lenient(body), is_typed=False)
         except msgspec.ValidationError as error:
@@ -175,10 +178,40 @@ class PageDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedPayloadError(str(error)) from error
 
+    def _strictly(self, body: bytes) -> Any:  # noqa: ANN401
+        """Rows of a set have the same columns; servers leave some out, but then of every row."""
+        if self._strict is None:
+            ends = list(ends_of(body))
+            if not ends:
+                return self._decoder(self._steering, self._optional, self._raw)(body)
+            self.shape = frozenset().union(*ends).intersection(self._optional)
+            present = {name: self._optional[name] for name in self.shape}
+            others = {n: kind for n, kind in self._optional.items() if n not in present}
+            self._strict = self._decoder({**self._steering, **present}, others, self._raw)
+        return self._strict(body)
+
     def _page(self, body: bytes, answer: Any, *, is_typed: bool) -> Page:  # noqa: ANN401
         if not answer.value and body.count(_COLLECTION) > 1 and not self._has_value:
             raise MalformedPayloadError("it holds more than one collection")
         return Page(body, answer.value, self._fields, answer.next_link, answer.count, is_typed)
+
+
+_OPENING = b'"value":[{'
+_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def ends_of(body: bytes) -> Iterator[frozenset[str]]:
+    """The columns of a page's first and last row; a name that no column has where unreadable."""
+    opening = body.find(_OPENING) + len(_OPENING) - 1
+    closing = body.rfind(b"}", 0, max(body.rfind(b"}"), 0))
+    if opening < len(_OPENING) or closing < opening:
+        return
+    ends = [(opening, body.find(b"}", opening)), (body.rfind(b"{", 0, closing), closing)]
+    for start, end in ends:
+        try:
+            yield frozenset(_cells(body[start : end + 1]))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            yield frozenset({""})
 
 
 def parse_page(body: bytes, decoder: PageDecoder | None = None) -> Page:
