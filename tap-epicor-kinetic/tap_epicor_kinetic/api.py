@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from jsonschema import Draft202012Validator
 from typing_extensions import Self, Unpack
 
+from .business_objects import BUSINESS_OBJECTS
 from .config import Baq, OwnObject, StreamOptions, with_defaults
 from .discovery import discover
 from .errors import Interrupted, SettingsError, WalkError
@@ -67,6 +68,7 @@ class Options(TypedDict, total=False):
         primary_keys: the columns that tell rows apart, where `$metadata` names none or others.
         replication_key: the column that tells what changed.
         closed_when: the flag that marks a row closed, `Inactive` or `not Active`.
+        read_method: `GetRows` for services whose entity sets end in errors.
     """
 
     select: Sequence[str]
@@ -75,6 +77,7 @@ class Options(TypedDict, total=False):
     primary_keys: Sequence[str]
     replication_key: str
     closed_when: str
+    read_method: str
 
 
 class Kinetic:
@@ -126,6 +129,9 @@ class Kinetic:
         Raises:
             TapError: when the tenant does not have it or does not show it.
         """
+        known = [each.name for each in (*BUSINESS_OBJECTS, *self._config.own_streams)]
+        if name not in known:
+            raise SettingsError(f"There is no stream {name}; there are {', '.join(known)}.")
         return self._row_set(company, self._config, name, options)
 
     def entity_set(
@@ -223,7 +229,7 @@ class RowSet:
         self.replication_key = definition.replication_key_name
         self._connection = connection
         self._page_size = definition.page_size
-        self._source = connection.source(definition, company)
+        self._definition = definition
         asked_for = dict.fromkeys((*chosen.columns, *definition.steering_columns()))
         is_whole_row = {*entity.columns, *definition.left_out} == asked_for.keys()
         self._wanted = definition.wanted(company, config, () if is_whole_row else (*asked_for,))
@@ -276,7 +282,7 @@ class RowSet:
             reader.finish()
             _keep(bookmark, state)
         except KeyboardInterrupt:
-            self._connection.stop.set()  # the interpreter would wait for the retries to end
+            self._connection.interrupt()  # the interpreter would wait for the retries to end
             raise
 
     def batches(self, *, within: Range | None = None) -> Iterator[pa.RecordBatch]:
@@ -323,8 +329,8 @@ class RowSet:
         cuts = _cuts(keys[0], highest, n)
         ranges = []
         for after, until in zip((None, *cuts), (*cuts, None), strict=True):
-            position = None if after is None else (after,)
-            kept = replace(walk, ranges=[[position and list(position), until]]).keep()
+            begin = None if after is None else [after]
+            kept = replace(walk, ranges=[[begin, until]]).keep()
             ranges.append(Range(column, after, until, {**plan, "walk": kept}))
         return ranges
 
@@ -356,14 +362,19 @@ class RowSet:
         _keep(bookmark, state)
 
     def _reader(self, bookmark: Bookmark, page_size: int) -> Reader:
+        if self._connection.stop.is_set():
+            raise Interrupted(f"{self}: its tenant was closed; make a new one.")
         return Reader(
-            self._source,
+            self._source(),
             self._wanted,
             bookmark,
             page_size,
             self._connection.ahead,
             decoder=self._values.decoder,
         )
+
+    def _source(self) -> Source:
+        return self._connection.source(self._definition, self.company)
 
     def _highest(self, column: str) -> Any:  # noqa: ANN401 - a cell
         """A column's highest value among the rows that a read could give."""
@@ -375,7 +386,7 @@ class RowSet:
             top=1,
             parameters=wanted.parameters,
         )
-        page = self._source.page(query, PageDecoder(wanted.entity, (column,)))
+        page = self._source().page(query, PageDecoder(wanted.entity, (column,)))
         return page.column(column)[0] if len(page) else None
 
 
@@ -408,7 +419,7 @@ class RowPage:
 
         Whole numbers are int, decimals Decimal with every digit, floating-point numbers float,
         flags bool; times are text in UTC with `Z`, as the tap sends them; the rest is text.
-        A column that a row lacks is None there.
+        A column that the server leaves out of all rows is None.
 
         Raises:
             ServerFault: when a value is none of its column's type.
@@ -436,21 +447,32 @@ class _Connection:
     """What the row sets of a tenant share."""
 
     def __init__(self, config: TapConfig) -> None:
-        self.stop = threading.Event()
-        self.client = connect(config, sleep=self._sleep, is_stopped=self._check_open)
-        self.ahead = Ahead(self.stop)
+        self._config = config
         self._siblings = Siblings()
+        self._open()
+
+    def _open(self) -> None:
+        stop = threading.Event()
+
+        def sleep(seconds: float) -> None:
+            if stop.wait(seconds):
+                raise Interrupted("closed while waiting to ask the server again")
+
+        def check() -> None:
+            if stop.is_set():
+                raise Interrupted("closed while waiting to ask the server")
+
+        self.stop = stop
+        self.client = connect(self._config, sleep=sleep, is_stopped=check)
+        self.ahead = Ahead(stop)
+
+    def interrupt(self) -> None:
+        """End what is under way, retries included; later reads are welcome."""
+        self.stop.set()
+        self._open()
 
     def source(self, definition: StreamDefinition, company: str) -> Source:
         return source_of(self.client, self._siblings, definition, company)
-
-    def _sleep(self, seconds: float) -> None:
-        if self.stop.wait(seconds):
-            raise Interrupted("closed while waiting to ask the server again")
-
-    def _check_open(self) -> None:
-        if self.stop.is_set():
-            raise Interrupted("closed while waiting to ask the server")
 
 
 def _judged(given: Mapping[str, Any]) -> TapConfig:
@@ -485,10 +507,9 @@ def _stream_options(name: str, options: Options) -> StreamOptions:
 
 
 def _cuts(lowest: int, highest: int, n: int) -> list[int]:
-    """Keys between two ranges each, `n - 1` of them where there are as many."""
-    width = highest - lowest + 1
-    cuts = (lowest + width * part // n - 1 for part in range(1, n))
-    return [cut for cut in dict.fromkeys(cuts) if cut >= lowest]
+    """Keys at which one range ends and the next begins, at most `n - 1`, all below the highest."""
+    cuts = (lowest + (highest - lowest) * part // n for part in range(1, n))
+    return list(dict.fromkeys(cuts))
 
 
 def _check_bounds(rows: RowSet, page: ReadPage, within: Range) -> None:

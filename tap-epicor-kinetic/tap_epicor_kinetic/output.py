@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from .errors import TargetGone
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -35,10 +38,10 @@ class Output:
 
     def message(self, message: dict[str, Any]) -> None:
         """Write one message."""
-        self.lines(message_line(message))
+        self.lines([message_line(message)])
 
     @staticmethod
-    def lines(data: bytes) -> None:
+    def lines(parts: Iterable[bytes]) -> None:
         """Write whole lines and flush.
 
         Raises:
@@ -46,7 +49,8 @@ class Output:
         """
         try:
             sys.stdout.flush()  # what others print goes through the text layer
-            sys.stdout.buffer.write(data)
+            for part in parts:
+                sys.stdout.buffer.write(part)
             sys.stdout.buffer.flush()
         except BrokenPipeError as error:
             raise TargetGone("The target closed the pipe; its own log says why.") from error

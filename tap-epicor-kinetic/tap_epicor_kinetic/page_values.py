@@ -7,10 +7,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from .errors import ServerFault
-from .extract.cells import columns_of
-from .extract.splice import are_plain_utc, utc_text
-from .odata.payload import ABSENT, PageDecoder
+from .extract.splice import are_guids, are_plain_utc, utc_text
+from .odata.payload import ABSENT, PageDecoder, UnreadableRowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from .odata.payload import Page
 
 logger = logging.getLogger("tap-epicor-kinetic")
+
+_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_LONGEST = 400
+"""Digits before or behind the point; an exponent can ask for a thousand million of them."""
 
 
 class PageValues:
@@ -45,6 +50,7 @@ class PageValues:
             name: (names[name], _READERS.get(entity.columns[name].edm_type)) for name in emitted
         }
         self._known = {*entity.columns, *left_out}
+        self._seen: set[str] = set()
         self._told: set[str] = set()
 
     def columns(self, page: Page, kept: Sequence[int], where: str) -> dict[str, list[Any]]:
@@ -63,7 +69,10 @@ class PageValues:
         for name, (given, read) in self._emitted.items():
             values = page.column(name)
             if ABSENT in values:
-                values = [None if value is ABSENT else value for value in values]
+                self._check_absence(name, values, where)
+                values = [None] * len(values)
+            else:
+                self._seen.add(name)
             if len(kept) < len(page):
                 values = [values[index] for index in kept]
             try:
@@ -75,9 +84,22 @@ class PageValues:
                 ) from error
         return columns
 
+    def _check_absence(self, name: str, values: Sequence[Any], where: str) -> None:
+        """Servers leave some columns out, but then of every row."""
+        if name in self._seen or values.count(ABSENT) < len(values):
+            raise ServerFault(
+                f"{where}: a row lacks {name}, which other rows have, so the answer cannot be "
+                "trusted. Run again; if it stays, ask for the server's log."
+            )
+
     def _tell_of_unknown(self, page: Page, where: str) -> None:
-        for shape in columns_of(page.body, len(page)):
-            found = {name for name in shape - self._known - self._told if name and "@" not in name}
+        try:
+            rows = page.value
+        except UnreadableRowError as error:
+            raise ServerFault(f"{where}: {error}. Run again.") from error
+        for row in rows[:1] + rows[-1:]:
+            cells = _cells(row).keys()
+            found = {name for name in cells - self._known - self._told if "@" not in name}
             if found:
                 self._told |= found
                 logger.warning(
@@ -98,13 +120,19 @@ _time = lru_cache(maxsize=4096)(utc_text)
 
 def _ids(values: list[Any]) -> list[Any]:
     """Unset ids may arrive as empty texts."""
-    return [value or None for value in values]
+    ids = [value or None for value in values]
+    if not are_guids(ids):
+        raise ValueError("no GUID")
+    return ids
 
 
 def _decimals(values: list[Any]) -> list[Any]:
     """Some services send decimals as text, which could say NaN."""
-    if not all(map(Decimal.is_finite, (value for value in values if value is not None))):
+    numbers = [value for value in values if value is not None]
+    if not all(map(Decimal.is_finite, numbers)):
         raise ValueError("not a finite number")
+    if max(map(abs, map(Decimal.adjusted, numbers)), default=0) > _LONGEST:
+        raise ValueError("no number that a warehouse holds")
     return values
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 NAME = "tap-epicor-kinetic"
 _FILES = {"--config": "config", "--catalog": "catalog", "--state": "state"}
+_MERGED = "--config"
+"""May come more than once; later files override earlier ones."""
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -63,26 +65,34 @@ class Plain:
 
 def plain_sync(arguments: list[str]) -> Plain | None:
     """Read the command line; None where it asks for more than a plain sync."""
-    files: dict[str, Any] = {}
-    if len(arguments) % 2 or any(name in os.environ for name in _SDK_ENVIRONMENT):
-        return None
-    for option, path in zip(arguments[::2], arguments[1::2], strict=True):
-        name = _FILES.get(option)
-        if name is None or name in files or path == "ENV":
-            return None
-        try:
-            files[name] = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-    config, catalog, state = (files.get(name) for name in ("config", "catalog", "state"))
-    is_plain = isinstance(config, dict) and _is_plain(config) and isinstance(state or {}, dict)
-    if not is_plain or not isinstance(config, dict):
+    if any(name in os.environ for name in _SDK_ENVIRONMENT):
         return None
     try:
+        files = _read_files(arguments)
+        config, state = files["config"], files.get("state") or {}
+        catalog = files.get("catalog")
         entries = None if catalog is None else {e["tap_stream_id"]: e for e in catalog["streams"]}
-    except (KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return Plain(config, entries, state or {})
+    is_plain = isinstance(config, dict) and _is_plain(config) and isinstance(state, dict)
+    return Plain(config, entries, state) if is_plain else None
+
+
+def _read_files(arguments: list[str]) -> dict[str, Any]:
+    """What the files hold, by kind; settings of later files override those of earlier ones.
+
+    Raises:
+        KeyError: an option that is not for files.
+        ValueError: a path is missing, or a file comes twice or is not JSON.
+    """
+    files: dict[str, Any] = {}
+    for option, path in zip(arguments[::2], arguments[1::2], strict=True):
+        name = _FILES[option]
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if name in files and option != _MERGED:
+            raise ValueError(f"{option} comes twice")
+        files[name] = {**files[name], **content} if name in files else content
+    return files
 
 
 def _is_plain(config: dict[str, Any]) -> bool:

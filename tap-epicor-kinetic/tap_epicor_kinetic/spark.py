@@ -20,7 +20,7 @@ from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
 from pyspark.sql.pandas.types import from_arrow_schema
 from typing_extensions import override
 
-from .api import Kinetic, Range
+from .api import Kinetic, Range, State
 from .errors import SettingsError
 from .settings import SETTINGS
 
@@ -38,7 +38,7 @@ _OWN = (*_SOURCE, "partitions", "state_path")
 _LISTS = ("primary_keys", "select")
 
 
-class EpicorKinetic(DataSource):
+class EpicorKinetic(DataSource):  # type: ignore[misc] # untyped where PySpark is not installed
     """Rows of a Kinetic tenant; each range of keys is a partition.
 
     Options, beside the tap's settings:
@@ -73,18 +73,20 @@ class EpicorKinetic(DataSource):
 
 
 @dataclass
-class _Partition(InputPartition):
+class _Partition(InputPartition):  # type: ignore[misc] # untyped where PySpark is not installed
     company: str
     within: Range
 
 
-class _Reader(DataSourceReader):
+class _Reader(DataSourceReader):  # type: ignore[misc] # untyped where PySpark is not installed
     def __init__(self, wanted: _Wanted) -> None:
         self._wanted = wanted
 
     @override
     def partitions(self) -> Sequence[InputPartition]:
-        wanted, found, states = self._wanted, [], {}
+        wanted = self._wanted
+        found: list[InputPartition] = []
+        states: dict[str, State] = {}
         with wanted.tenant() as tenant:
             for company in wanted.companies:
                 rows = wanted.rows(tenant, company)
@@ -159,7 +161,7 @@ class _Wanted:
             return tenant.entity_set(company, service, entity_set, **source)
         raise SettingsError("Which rows? Set `stream`, `service` and `entity_set`, or `baq`.")
 
-    def write_state(self, states: Mapping[str, dict[str, Any]]) -> None:
+    def write_state(self, states: Mapping[str, State]) -> None:
         if self.state_path is None:
             return
         partitions = [{"context": {COMPANY: name}, **state} for name, state in states.items()]

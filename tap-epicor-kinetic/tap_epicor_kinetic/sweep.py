@@ -8,7 +8,6 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -36,11 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-def is_swept(stream: str, config: TapConfig) -> bool:
-    """Whether `sweep_streams` names a stream."""
-    return any(fnmatchcase(stream, glob) for glob in config.sweep_streams)
 
 
 class KeySweep:
@@ -97,7 +91,7 @@ class KeySweep:
         keys = self._keys(page)
         self._memory.add([keys[n] for n in rows])
 
-    def unconfirmed(self, gone: str, synced_at: str) -> Iterator[tuple[bytes, int]]:
+    def unconfirmed(self, gone: str, synced_at: str) -> Iterator[tuple[list[bytes], int]]:
         """Retractions of earlier runs that the target may not have: lines, and how many."""
         for keys in self._memory.unconfirmed():
             yield self._lines(keys, gone, synced_at), len(keys)
@@ -111,7 +105,7 @@ class KeySweep:
 
     def sweep(
         self, source: Source, known: Bookmark, ahead: Ahead, gone: str, synced_at: str
-    ) -> Iterator[tuple[bytes, int]]:
+    ) -> Iterator[tuple[list[bytes], int]]:
         """Read all keys that the tenant has; retractions of the others: lines, and how many.
 
         Raises:
@@ -156,8 +150,8 @@ class KeySweep:
             columns.append(values)
         return list(zip(*columns, strict=True))
 
-    def _lines(self, keys: Sequence[Key], gone: str, synced_at: str) -> bytes:
+    def _lines(self, keys: Sequence[Key], gone: str, synced_at: str) -> list[bytes]:
         rows = [dict(zip(self._key, key, strict=True)) for key in keys]
         page = self._writer.decoder(_encode({"value": rows}))
         every = range(len(keys))
-        return self._writer.lines(page, every, every, gone, synced_at)
+        return list(self._writer.lines(page, every, every, gone, synced_at))

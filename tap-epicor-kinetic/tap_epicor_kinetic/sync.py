@@ -132,7 +132,7 @@ class Sync:
     def _write_schema(self, stream: SelectedStream) -> None:
         mapper = self._mappers.get(stream.name)
         if mapper is not None:
-            self._output.lines(mapper.schemas())
+            self._output.lines([mapper.schemas()])
             return
         definition = stream.definition
         self._output.schema(
@@ -149,10 +149,10 @@ class Sync:
             for outcome in self._run.outcomes
         )  # fmt: skip
         if mapper is not None:
-            self._output.lines(mapper.schemas() + mapper.lines(lines))
+            self._output.lines([mapper.schemas(), mapper.lines(lines)])
             return
         self._output.schema(AUDIT_STREAM, AUDIT_SCHEMA, AUDIT_KEY, None)
-        self._output.lines(lines)
+        self._output.lines([lines])
 
     def _prove_companies(self, units: Sequence[Unit]) -> None:
         """One small request each, so that a wrong code is told before hours of reading."""

@@ -56,7 +56,7 @@ class _Writer(GenericSingerWriter[bytes, Message]):
     @override
     def write_message(self, message: Message) -> None:
         """Write and flush."""
-        Output.lines(self.serialize_message(message))
+        Output.lines([self.serialize_message(message)])
 
 
 class TapEpicorKinetic(Tap):

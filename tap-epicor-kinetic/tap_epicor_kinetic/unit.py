@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from .errors import TapError
 from .extract.reader import Reader, Window, steering_columns
 from .extract.rows import Lineage, RowWriter
-from .key_checksum import KeyChecksum
 from .kinetic.client import Address, EntitySet
 from .kinetic.get_rows import GetRowsSet
 from .run import Ticker, now
-from .sweep import KeySweep, is_swept
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from concurrent.futures import Future
 
     from .audit import Outcome
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .output import Output
     from .run import Run
     from .selection import SelectedStream
+    from .sweep import KeySweep
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
@@ -114,8 +115,8 @@ class Unit:
                 ", ".join(sorted(writer.unknown_columns)),
             )
 
-    def _write(self, output: Output, lines: bytes, rows: int, retracted: int) -> None:
-        output.lines(self._mapper.lines(lines) if self._mapper else lines)
+    def _write(self, output: Output, lines: Iterable[bytes], rows: int, retracted: int) -> None:
+        output.lines(map(self._mapper.lines, lines) if self._mapper else lines)
         self.outcome.rows_sent += rows
         self.outcome.rows_retracted += retracted
 
@@ -123,6 +124,8 @@ class Unit:
         """For `verify`: which open rows a read of everything sent."""
         if not self._run.config.run_log_path or not reader.reads_everything:
             return
+        from .key_checksum import KeyChecksum  # noqa: PLC0415 - only with a run log
+
         if self.outcome.keys is None:
             self.outcome.keys = KeyChecksum()
         names = self.stream.definition.sent_key
@@ -132,9 +135,13 @@ class Unit:
     @property
     def _is_swept(self) -> bool:
         config = self._run.config
-        return config.replay_since is None and is_swept(self.stream.name, config)
+        return config.replay_since is None and any(
+            fnmatchcase(self.stream.name, glob) for glob in config.sweep_streams
+        )
 
     def _sweep(self, reader: Reader) -> KeySweep:
+        from .sweep import KeySweep  # noqa: PLC0415 - only where deletions are looked for
+
         definition = self.stream.definition
         return KeySweep(
             self._run.config, definition, self.company, self._lineage(), reader.bookmark.swept
@@ -157,9 +164,8 @@ class Unit:
         assert self._writer is not None  # noqa: S101 - _prepare() has set it
         for page in reader.read():
             sample = page.rows[:rows]
-            output.lines(
-                self._writer.lines(page.page, sample, page.closed, self._run.started_at, now())
-            )
+            gone = self._run.started_at
+            output.lines(self._writer.lines(page.page, sample, page.closed, gone, now()))
             return
 
     def _prepare(self, bookmark: Bookmark | None = None, page_size: int | None = None) -> Reader:

@@ -115,7 +115,9 @@ class Table:
         rows = rows[0 if self.ignores_skip else query.skip or 0 :][
             : min(query.top or 100, self.cap)
         ]
-        return parse_page(json.dumps({"value": rows, **count}).encode(), decoder)
+        page = parse_page(json.dumps({"value": rows, **count}).encode(), decoder)
+        page.waited_seconds = 1.0
+        return page
 
 
 def entity(*, row_version: bool = True) -> EntityType:

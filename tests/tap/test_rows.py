@@ -41,9 +41,9 @@ def both_ways(writer: RowWriter, rows: list[str], closed=(), *, spliced=None) ->
     every = range(len(page))
     if spliced is not None:
         assert (writer._spliced(page, every) is not None) == spliced
-    fast = writer.lines(page, every, closed, NOON, NOON)
+    fast = b"".join(writer.lines(page, every, closed, NOON, NOON))
     writer._may_splice = False
-    careful = writer.lines(page, every, closed, NOON, NOON)
+    careful = b"".join(writer.lines(page, every, closed, NOON, NOON))
     records = [json.loads(line, parse_float=Decimal) for line in fast.splitlines()]
     assert records == [json.loads(line, parse_float=Decimal) for line in careful.splitlines()]
     assert all(r["type"] == "RECORD" and r["stream"] == "xs" for r in records)

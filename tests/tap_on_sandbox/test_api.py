@@ -3,9 +3,12 @@
 import json
 import logging
 import pickle
+import signal
 import subprocess
 import sys
+import time
 from decimal import Decimal
+from threading import Timer
 
 import pytest
 from harness import Warehouse, expected_rows, plain, run_tap, settings
@@ -17,16 +20,22 @@ from tap_epicor_kinetic.sensitive import SENSITIVE_COLUMNS, is_sensitive
 COMPANY = "EPIC06"
 
 
+@pytest.fixture(params=["documented", "real"])
+def tenant(request):
+    return Tenant(profile=request.param, seed=7, scale=0.3)
+
+
+@pytest.fixture(scope="module")
+def calm():
+    """For tests that change nothing."""
+    with KineticServer(Tenant(profile="real", seed=7, scale=0.3)) as server:
+        yield server
+
+
 @pytest.fixture
-def kinetic(real_server):
-    with Kinetic.from_settings(settings(real_server)) as tenant:
+def kinetic(calm):
+    with Kinetic.from_settings(settings(calm)) as tenant:
         yield tenant
-
-
-@pytest.fixture
-def truth(real_server):
-    """The tenant as it really is."""
-    return real_server.tenant
 
 
 @pytest.fixture
@@ -73,7 +82,7 @@ def test_a_stream_has_the_rows_that_the_tap_would_send(tenant, server):
             assert row.keys() == rows.columns.keys()
 
 
-def test_values_have_exact_types(kinetic, truth):
+def test_values_have_exact_types(kinetic, calm):
     rows = kinetic.stream(COMPANY, "ap_invoices")
     types = {name: column.edm_type for name, column in rows.columns.items()}
 
@@ -82,50 +91,56 @@ def test_values_have_exact_types(kinetic, truth):
     kinds = {"Edm.Decimal": Decimal, "Edm.Int32": int, "Edm.Int64": int, "Edm.Boolean": bool}
     for name, value in row.items():
         assert value is None or type(value) is kinds.get(types[name], str), name
-    (original,) = [r for r in truth.rows("ap_invoices", COMPANY) if r["SysRowID"] == row["SysRowID"]]
+    (original,) = [
+        r for r in calm.tenant.rows("ap_invoices", COMPANY) if r["SysRowID"] == row["SysRowID"]
+    ]
     assert row["InvoiceAmt"] == Decimal(str(original["InvoiceAmt"]))
     assert row["InvoiceDate"].endswith("Z")
 
 
-def test_an_entity_set_has_all_rows_closed_ones_included(kinetic, truth):
+def test_an_entity_set_has_all_rows_closed_ones_included(kinetic, calm):
     rows = kinetic.entity_set(COMPANY, "Erp.BO.VendorSvc", "Vendors")
 
     found = by_key(rows, all_rows(rows))
 
-    every = truth.rows("vendors", COMPANY)
+    every = calm.tenant.rows("vendors", COMPANY)
     assert len(found) == len(every)
-    assert any(truth.is_closed("vendors", row) for row in every)
-    hidden = {n for n in truth.entity("vendors").columns if is_sensitive(n, SENSITIVE_COLUMNS)}
+    assert any(calm.tenant.is_closed("vendors", row) for row in every)
+    hidden = {
+        n for n in calm.tenant.entity("vendors").columns if is_sensitive(n, SENSITIVE_COLUMNS)
+    }
     assert hidden
     assert not hidden & rows.columns.keys()
 
 
-def test_select_filter_and_page_size_are_asked_of_the_server(kinetic, real_server, truth):
-    number = truth.rows("vendors", COMPANY)[0]["VendorNum"]
+def test_select_filter_and_page_size_are_asked_of_the_server(kinetic, calm):
+    number = calm.tenant.rows("vendors", COMPANY)[0]["VendorNum"]
     rows = kinetic.entity_set(
         COMPANY, "Erp.BO.VendorSvc", "Vendors",
         select=["Name", "TaxPayerID"], filter=f"VendorNum le {number + 9}", page_size=3,
     )  # fmt: skip
-    real_server.requests.clear()
+    calm.requests.clear()
 
     read = all_rows(rows)
 
     assert {row["VendorNum"] for row in read} <= set(range(number, number + 10))
     assert read[0].keys() == {"Company", "VendorNum", "SysRevID", "Name", "TaxPayerID"}
-    asked = [r.query for r in real_server.requests if r.query.get("$top") == "3"]
+    asked = [r.query for r in calm.requests if r.query.get("$top") == "3"]
     assert len(asked) >= len(read) // 3
     for query in asked:
         assert f"VendorNum le {number + 9}" in query["$filter"]
         assert {"Name", "TaxPayerID"} <= set(query["$select"].split(","))
 
 
-def test_a_baq_is_read_by_its_keys(kinetic, truth):
+def test_a_baq_is_read_by_its_keys(kinetic, calm):
     rows = kinetic.baq(COMPANY, "KIN-VendorSpend", primary_keys=["Vendor_VendorNum"])
 
     found = by_key(rows, all_rows(rows))
 
     assert rows.key == ("Vendor_VendorNum",)
-    assert {key[0] for key in found} <= {r["VendorNum"] for r in truth.rows("vendors", COMPANY)}
+    assert {key[0] for key in found} <= {
+        r["VendorNum"] for r in calm.tenant.rows("vendors", COMPANY)
+    }
     assert found
     assert "RowIdent" not in rows.columns
 
@@ -138,7 +153,8 @@ def test_a_page_keeps_the_servers_bytes(kinetic):
     assert [row["VendorNum"] for row in raw] == [row["VendorNum"] for row in page.rows()]
 
 
-def test_with_state_a_second_read_has_what_changed_and_tells_what_closed(kinetic, truth):
+def test_with_state_a_second_read_has_what_changed_and_tells_what_closed(real_server):
+    truth, kinetic = real_server.tenant, Kinetic.from_settings(settings(real_server))
     rows, state = kinetic.stream(COMPANY, "vendors"), {}
     loaded = by_key(rows, all_rows(rows, state=state))
     touched = truth.touch("vendors", COMPANY, 2)
@@ -186,11 +202,6 @@ def test_ranges_hold_every_row_once_between_them(bulk):
     assert len(ranges) == 5
     assert [r.until for r in ranges[:-1]] == [r.after for r in ranges[1:]]
     assert (ranges[0].after, ranges[-1].until) == (None, None)
-    for each in ranges[1:]:
-        bulk.requests.clear()
-        next(rows.pages(within=pickle.loads(pickle.dumps(each))))
-        first = next(r.query["$filter"] for r in bulk.requests if r.kind == "rows")
-        assert f"SysRevID gt {each.after}" in first
     keys = []
     for each in ranges:
         # As on another machine: a tenant of its own, and a range out of a pickle.
@@ -199,6 +210,21 @@ def test_ranges_hold_every_row_once_between_them(bulk):
         keys += [*by_key(part, all_rows(part, within=pickle.loads(pickle.dumps(each))))]
     assert len(keys) == len(set(keys))
     assert set(keys) == expected_rows(bulk.tenant, "gl_transactions", COMPANY).keys()
+    asked = {r.query.get("$filter") for r in bulk.requests if r.query.get("$top") == "100"}
+    assert {f"SysRevID gt {each.after}" for each in ranges[1:]} <= asked
+
+
+def test_a_range_asks_for_one_page_more_than_it_has_at_most(bulk):
+    rows = Kinetic.from_settings(settings(bulk, max_concurrency=1)).stream(
+        COMPANY, "gl_transactions", page_size=100
+    )
+    third = rows.ranges(5)[2]
+    bulk.requests.clear()
+
+    read = all_rows(rows, within=third)
+
+    pages = [r for r in bulk.requests if r.query.get("$top") == "100"]
+    assert len(pages) <= len(read) // 100 + 2
 
 
 def test_the_tap_goes_on_from_where_ranges_were_planned(bulk, tmp_path):
@@ -247,25 +273,25 @@ def test_a_set_without_a_whole_number_is_one_range_with_a_warning(caplog):
         assert by_key(rows, all_rows(rows, within=only)).keys() == expected.keys()
 
 
-def test_a_child_set_whose_filter_cannot_be_used_is_one_range_and_whole(real_server, truth, caplog):
+def test_a_child_set_whose_filter_cannot_be_used_is_one_range_and_whole(real_server, caplog):
     real_server.vices.set("child_filter_on_parent", value=True)
     rows = Kinetic.from_settings(settings(real_server)).stream(COMPANY, "purchase_order_lines")
 
     (only,) = rows.ranges(4)
 
     assert "one range" in caplog.text
-    expected = expected_rows(truth, "purchase_order_lines", COMPANY)
+    expected = expected_rows(real_server.tenant, "purchase_order_lines", COMPANY)
     assert by_key(rows, all_rows(rows, within=only)).keys() == expected.keys()
 
 
-def test_a_tenant_that_does_not_compare_row_versions_gives_one_range(real_server, truth, caplog):
+def test_a_tenant_that_does_not_compare_row_versions_gives_one_range(real_server, caplog):
     real_server.vices.set("refuse_row_version_bounds", "all")
     rows = Kinetic.from_settings(settings(real_server)).stream(COMPANY, "parts", page_size=20)
 
     ranges = rows.ranges(4)
 
     assert len(ranges) == 1
-    expected = expected_rows(truth, "parts", COMPANY)
+    expected = expected_rows(real_server.tenant, "parts", COMPANY)
     assert by_key(rows, all_rows(rows, within=ranges[0])).keys() == expected.keys()
 
 
@@ -290,11 +316,11 @@ def test_pages_that_cannot_be_trusted_end_in_an_error(real_server):
 
 
 @pytest.mark.parametrize("vice", ["fail_500", "drop", "half_body", "throttle"])
-def test_what_passes_by_itself_is_sat_out(vice, real_server, truth):
+def test_what_passes_by_itself_is_sat_out(vice, real_server):
     real_server.vices.set(vice, 5)
     rows = Kinetic.from_settings(settings(real_server, page_size=20)).stream(COMPANY, "parts")
 
-    expected = expected_rows(truth, "parts", COMPANY)
+    expected = expected_rows(real_server.tenant, "parts", COMPANY)
     assert by_key(rows, all_rows(rows)).keys() == expected.keys()
 
 
@@ -353,29 +379,65 @@ def test_a_wrong_option_is_named(options, words, kinetic):
         kinetic.stream(COMPANY, "vendors", **options)
 
 
-def test_nothing_shows_a_secret(kinetic, real_server, caplog):
+def test_nothing_shows_a_secret(kinetic, calm, caplog):
     caplog.set_level(logging.DEBUG)
     rows = kinetic.stream(COMPANY, "vendors")
     shown = [repr(kinetic), repr(rows), repr(rows.ranges(2)), str(vars(rows))]
-    refused = Kinetic.from_settings(settings(real_server, password="not-the-password"))
+    refused = Kinetic.from_settings(settings(calm, password="not-the-password"))
 
     with pytest.raises(errors.LoginRefused) as caught:
         refused.stream(COMPANY, "vendors")
 
     told = " ".join([*shown, str(caught.value), caplog.text])
-    for secret in (real_server.password, real_server.api_key, "not-the-password"):
+    for secret in (calm.password, calm.api_key, "not-the-password"):
         assert secret not in told
 
 
-def test_after_close_nothing_is_asked_for(kinetic, real_server):
+def test_a_service_whose_sets_end_in_errors_is_read_by_its_method(real_server):
+    real_server.vices.set("fail_reads", "Erp.BO.GLJrnDtlSvc")
+    kinetic = Kinetic.from_settings(settings(real_server, page_size=50))
+    rows = kinetic.stream(COMPANY, "gl_transactions", read_method="GetRows")
+
+    read = [row for each in rows.ranges(3) for row in all_rows(rows, within=each)]
+
+    expected = expected_rows(real_server.tenant, "gl_transactions", COMPANY)
+    assert len(read) == len(expected)
+    assert by_key(rows, read).keys() == expected.keys()
+
+
+def test_an_unknown_stream_is_told_with_those_that_there_are(kinetic):
+    with pytest.raises(errors.SettingsError, match=r"no stream vendorz; there are .*vendors"):
+        kinetic.stream(COMPANY, "vendorz")
+
+
+def test_after_close_nothing_is_asked_for(kinetic, calm):
     rows = kinetic.stream(COMPANY, "vendors")
     kinetic.close()
-    real_server.requests.clear()
+    calm.requests.clear()
 
-    with pytest.raises(errors.Interrupted):
+    with pytest.raises(errors.Interrupted, match="closed"):
         all_rows(rows)
 
-    assert not real_server.requests
+    assert not calm.requests
+
+
+def test_a_read_that_is_interrupted_does_not_wait_and_another_may_follow(real_server):
+    kinetic = Kinetic.from_settings(settings(real_server, retry_deadline_seconds=600))
+    rows = kinetic.stream(COMPANY, "vendors")
+    real_server.vices.set("throttle", 1)
+    real_server.vices.set("throttle_retry_after", 300)
+    Timer(0.7, signal.raise_signal, [signal.SIGINT]).start()
+    began_at = time.monotonic()
+
+    with pytest.raises(KeyboardInterrupt):
+        all_rows(rows)
+
+    real_server.vices.clear()
+    assert (
+        by_key(rows, all_rows(rows)).keys()
+        == expected_rows(real_server.tenant, "vendors", COMPANY).keys()
+    )
+    assert time.monotonic() - began_at < 60
 
 
 def test_a_read_has_state_or_a_range(kinetic):

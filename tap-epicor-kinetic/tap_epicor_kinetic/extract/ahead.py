@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from tap_epicor_kinetic.errors import Interrupted
@@ -47,7 +49,14 @@ class Ahead:
         Raises:
             Interrupted: when the run is to stop.
         """
-        return self.first([task]).result()
+        while True:
+            try:
+                return task.result(_LOOK_UP_SECONDS)
+            except FutureTimeoutError:
+                if task.done():
+                    raise  # its own
+                if self.stop.is_set():
+                    raise Interrupted("stopped while waiting for the server") from None
 
     def first(self, tasks: Sequence[Future[T]]) -> Future[T]:
         """Wait until one of the tasks is done, and return it.
@@ -55,13 +64,22 @@ class Ahead:
         Raises:
             Interrupted: when the run is to stop.
         """
+        if len(tasks) == 1:
+            with suppress(Exception):  # whoever takes the result is told
+                self.result(tasks[0])
+            self._check(tasks)
+            return tasks[0]
         while True:
             for task in tasks:
                 if task.done():
                     return task
             wait(tasks, _LOOK_UP_SECONDS, FIRST_COMPLETED)
-            if self.stop.is_set() and not any(task.done() for task in tasks):
-                raise Interrupted("stopped while waiting for the server")
+            if not any(task.done() for task in tasks):
+                self._check(tasks)
+
+    def _check(self, tasks: Sequence[Future[T]]) -> None:
+        if self.stop.is_set() and not any(task.done() for task in tasks):
+            raise Interrupted("stopped while waiting for the server")
 
     def close(self) -> None:
         """Start nothing more; what is under way ends by itself."""

@@ -60,9 +60,9 @@ class CellWriter:
         row: msgspec.Raw,
         where: str,
         key: Sequence[Any],
+        shape: frozenset[str],
         *,
         is_typed: bool,
-        shape: frozenset[str] = frozenset(),
     ) -> bytes:
         """The row's JSON object.
 
@@ -70,14 +70,14 @@ class CellWriter:
             row: as it came.
             where: the set, for messages.
             key: the row's, for messages.
-            is_typed: cells are known to be there and of their types; few can need a change.
             shape: columns that the row has to have.
+            is_typed: the page was proved, so that only few cells can need a change.
 
         Raises:
             ServerFault: when a cell holds no value of its type.
         """
         cells = _decode_cells(row)
-        if not is_typed and not cells.keys() >= shape:
+        if not cells.keys() >= shape:
             missing = ", ".join(sorted(shape - cells.keys()))
             raise ServerFault(
                 f"{where}: the row {tuple(key)} lacks {missing}, which other rows have, so the "

@@ -23,7 +23,6 @@ _DAY_GRANULAR = {"ChangeDate"}
 _INTEGERS = {"Edm.Int16", "Edm.Int32", "Edm.Int64"}
 _TIMES = {"Edm.DateTimeOffset", "Edm.Date"}
 _ONE_DAY = timedelta(days=1)
-_EMPTY = (None, "")
 _T, _ZONE = len("2026-11-21"), len("+10:00")
 _FIRST_SECOND = datetime(1, 1, 1, tzinfo=timezone.utc)
 
@@ -104,11 +103,12 @@ def extremes(cursor: Cursor, raw: Sequence[Any]) -> tuple[CursorValue, CursorVal
 
     Texts of times in one format are in the order of their times, so only few have to be read.
     """
-    present = [value for value in raw if value not in _EMPTY]
+    if cursor.is_number:
+        numbers = [value for value in raw if value is not None]
+        return (min(numbers), max(numbers)) if numbers else None
+    present = list(filter(None, raw))
     if not present:
         return None
-    if cursor.is_number:
-        return min(present), max(present)
     try:
         candidates = [
             parse_timestamp(text)

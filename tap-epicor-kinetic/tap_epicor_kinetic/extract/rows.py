@@ -7,26 +7,35 @@ cell by cell (`cells`). Both give the same lines.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from tap_epicor_kinetic.errors import ServerFault
 from tap_epicor_kinetic.odata.literals import encode_segment, key_predicate
-from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError, ends_of
+from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError
 
 from .cells import CellWriter
-from .splice import Edits, apply_edits, are_guids, are_plain_utc, row_spans, utc_edits
+from .row_types import RowTypes
+from .splice import (
+    Edits,
+    apply_edits,
+    are_guids,
+    are_plain_utc,
+    are_utc,
+    row_spans,
+    utc_edits,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from tap_epicor_kinetic.odata.metadata import EntityType
     from tap_epicor_kinetic.odata.payload import Page
 
 ROW_ID = "SysRowID"
 _encode = msgspec.json.encode
+_PARTS, _BATCH = 7, 64
 _NO_ID = (None, "", ABSENT)
 _MOST_EXCISIONS = 8
 """Cutting out more unwanted columns than this costs more than building the row anew."""
@@ -90,15 +99,20 @@ class RowWriter:
         excised = self._unwanted if len(self._unwanted) <= _MOST_EXCISIONS else []
         self._excised = excised
         self._is_decoded = {name for name in excised if name in {*needed, *row_id}}
-        self.decoder = PageDecoder(entity, needed, row_id, emitted, excised)
+        # Times that steer are texts, for they are compared; of others it counts what they are.
+        self._moments = [name for name in self._times if name not in needed]
+        optional = [*row_id, *self._guids]
+        self.decoder = PageDecoder(entity, needed, optional, excised, self._moments)
+        self._texts = PageDecoder(entity, (), self._times)
+        self._types = RowTypes(entity, emitted, {*emitted, *excised}, self._times)
         self._cells = CellWriter(entity, emitted, names or {}, decimals_as_text=decimals_as_text)
         self._before = _encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
         self.unknown_columns: set[str] = set()
 
     def lines(
         self, page: Page, kept: Sequence[int], closed: Container[int], gone: str, synced_at: str
-    ) -> bytes:
-        """The RECORD lines of a page.
+    ) -> Iterator[bytes]:
+        """The RECORD lines of a page, some at a time: small pieces of memory are used again.
 
         Args:
             page: decoded by this writer's `decoder`.
@@ -108,51 +122,51 @@ class RowWriter:
             synced_at: the time of this page.
         """
         if not kept:
-            return b""
-        bodies: Iterable[Any] | None = self._spliced(page, kept)
+            return
+        bodies: Sequence[Any] | None = self._spliced(page, kept)
         if bodies is None:
-            bodies = self._careful(page, kept)
+            bodies = list(self._careful(page, kept))
         head, middle, opened, ended = self._constants(gone, synced_at)
-        marks = [ended if index in closed else opened for index in kept] if closed else opened
+        marks = [ended if n in closed else opened for n in kept] if closed else [opened] * len(kept)
         ids, addresses = self._ids(page), self._addresses(page)
         if len(kept) < len(page):
             ids, addresses = ([values[i] for i in kept] for values in (ids, addresses))
-        before = self._before
-        parts: list[Any] = []
-        extend = parts.extend
-        each_mark = repeat(marks) if isinstance(marks, bytes) else marks
-        for body, row_id, address, mark in zip(bodies, ids, addresses, each_mark, strict=False):
-            extend((before, body, head, row_id, middle, address, mark))
-        return b"".join(parts)
+        rows = len(kept)
+        parts: list[Any] = [b""] * (_PARTS * rows)
+        parts[0::_PARTS] = [self._before] * rows
+        parts[1::_PARTS] = bodies
+        parts[2::_PARTS] = [head] * rows
+        parts[3::_PARTS] = ids
+        parts[4::_PARTS] = [middle] * rows
+        parts[5::_PARTS] = addresses
+        parts[6::_PARTS] = marks
+        for start in range(0, len(parts), _PARTS * _BATCH):
+            yield b"".join(parts[start : start + _PARTS * _BATCH])
 
     def _spliced(self, page: Page, kept: Sequence[int]) -> list[Any] | None:
         """The rows without their closing braces, as they came; None where that cannot be."""
-        if not self._may_splice or not page.is_typed or not self._has_known_shape(page):
+        spans = row_spans(page.body, len(page)) if self._may_splice else None
+        if spans is None or not self._types.prove(spans):
             return None
         edits = self._edits(page)
-        spans = None if edits is None else row_spans(page.body, len(page))
-        if spans is None:
-            return None
-        if edits and not apply_edits(spans, edits):
+        if edits is None or (edits and not apply_edits(spans, edits)):
             return None
         if len(kept) == len(spans):
             return spans
         return [spans[index] for index in kept]
-
-    def _has_known_shape(self, page: Page) -> bool:
-        """All rows of a set have the same columns; the first and the last of a page show which."""
-        expected = self._emitted.union(self._excised)
-        return all(map(expected.issuperset, ends_of(page.body)))
 
     def _edits(self, page: Page) -> Edits | None:
         """What has to change in rows that otherwise go through; None where that is no edit."""
         edits: Edits = {}
         if not all(are_guids(page.column(name)) for name in self._guids):
             return None
-        for name in self._times:
-            values = page.column(name)
-            if not are_plain_utc(values) and not utc_edits(name, values, edits):
-                return None
+        steering = [name for name in self._times if name not in self._moments]
+        is_utc = all(are_plain_utc(page.column(name)) for name in steering)
+        if not is_utc or not all(are_utc(page.column(name)) for name in self._moments):
+            texts = self._texts(page.body)
+            for name in self._times:
+                if not utc_edits(name, texts.column(name), edits):
+                    return None
         for name in self._excised:
             member = f'"{name}":'.encode()
             for index, cell in enumerate(page.column(name)):
@@ -170,9 +184,10 @@ class RowWriter:
             raise ServerFault(f"{self._entity.name}: {error}. Run again.") from error
         where = self._lineage.set_url or self._entity.name
         keys = list(zip(*(page.column(name) for name in self._entity.key), strict=True))
+        is_typed = self._types.prove([memoryview(row)[:-1] for row in rows])
         for index in kept:
             row = self._cells.write(
-                rows[index], where, keys[index], is_typed=page.is_typed, shape=self.decoder.shape
+                rows[index], where, keys[index], self._types.shape, is_typed=is_typed
             )
             yield row[:-1]
         self.unknown_columns |= self._cells.unknown_columns
@@ -201,7 +216,7 @@ class RowWriter:
     def _ids(self, page: Page) -> list[bytes]:
         """`SysRowID` where a row has one, else its key, as JSON."""
         ids: list[Any] = page.column(ROW_ID) if self._has_row_id else [None] * len(page)
-        if are_guids(ids) and not {None, ABSENT}.intersection(ids):
+        if all(ids) and are_guids(ids):
             return ('"' + '"\n"'.join(ids) + '"').encode().split(b"\n")
         columns = [page.column(name) for name in self._entity.key]
         return [
@@ -230,6 +245,8 @@ class RowWriter:
 
 def _literals(values: Sequence[Any], edm_type: str) -> list[str]:
     """Key values as they stand in an address; most are numbers or plain words."""
+    if values.count(values[0]) == len(values):  # the company
+        return [encode_segment(key_predicate([(values[0], edm_type)]))] * len(values)
     if edm_type == "Edm.String":
         return [
             f"'{value}'"

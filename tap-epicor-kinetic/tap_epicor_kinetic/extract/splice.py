@@ -6,8 +6,9 @@ takes the careful path.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -26,6 +27,7 @@ _BRACE = b"}"
 _OPEN, _COMMA, _END = ord("{"), ord(","), ord("]")
 _GUID_LENGTH, _DASHES = 36, (8, 13, 18, 23)
 _GUID_BYTES = b"0123456789abcdefABCDEF-"
+_zone = attrgetter("tzinfo")
 _are_times = msgspec.json.Decoder(list[datetime]).decode
 
 
@@ -75,8 +77,8 @@ def apply_edits(spans: list[Any], edits: Edits) -> bool:
 
 def are_guids(values: Sequence[Any]) -> bool:
     """Whether all of a page's values are ids as they are sent, or null."""
-    texts = [value for value in values if value is not None and value is not ABSENT]
-    if not set(map(len, texts)) <= {_GUID_LENGTH}:
+    texts = list(filter(None, values))  # neither null nor absent
+    if "" in values or not set(map(len, texts)) <= {_GUID_LENGTH}:
         return False
     joined = "".join(texts)
     dashes = "-" * len(texts)
@@ -90,13 +92,23 @@ def are_guids(values: Sequence[Any]) -> bool:
 
 def are_plain_utc(values: Sequence[Any]) -> bool:
     """Whether all of a page's values are times in UTC as they are sent, or null."""
-    texts = [value for value in values if value is not None and value is not ABSENT]
+    if "" in values:
+        return False
+    texts = list(filter(None, values))  # neither null nor absent
     listed = ('["' + '","'.join(texts) + '"]').encode() if texts else b"[]"
     if listed.count(b'Z"') != len(texts):
         return False
     try:
         return len(_are_times(listed)) == len(texts)
     except msgspec.DecodeError:
+        return False
+
+
+def are_utc(values: Sequence[Any]) -> bool:
+    """Whether all of a page's moments are in UTC, or null."""
+    try:
+        return set(map(_zone, filter(None, values))) <= {timezone.utc}
+    except AttributeError:  # texts: one of them is written in no way that is usual
         return False
 
 

@@ -8,6 +8,7 @@ cannot be used; pages then overlap by one row, so that a shift shows.
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from operator import lt
@@ -178,6 +179,7 @@ class KeyWalk(Walk):
     """
 
     ranges: list[KeyRange]
+    _waited = _idle = _began = 0.0
 
     def begin(self, ranges: Sequence[KeyRange] = (), *, count: bool = False) -> Page:
         """Fetch the first page, now.
@@ -199,6 +201,7 @@ class KeyWalk(Walk):
             newest: the highest key before the walk began, None where that is not known.
             total: how many rows there are in all, None where that is not known.
         """
+        self._waited, self._idle, self._began = 0.0, 0.0, time.monotonic()
         only = self.ranges[0]
         is_whole = len(self.ranges) == 1 and total == len(first)
         page = self._take(only, first, newest, ends_here=is_whole)
@@ -209,7 +212,9 @@ class KeyWalk(Walk):
         while waiting := [r for r in self.ranges if r.request is not None]:
             self._split(waiting, newest)
             waiting = [r for r in self.ranges if r.request is not None]
+            looked_up = time.monotonic()
             done = self._ahead.first([r.request for r in waiting if r.request])
+            self._idle += time.monotonic() - looked_up
             key_range = next(r for r in waiting if r.request is done)
             page = self._take(key_range, done.result(), newest)
             if page is not None:
@@ -220,6 +225,7 @@ class KeyWalk(Walk):
     ) -> WalkedPage | None:  # fmt: skip
         """Prove a page, ask for the next one, and hand it on; None where it holds nothing."""
         key_range.request = None
+        self._waited += page.waited_seconds
         if not len(page):
             key_range.is_done = True
             return None
@@ -256,7 +262,7 @@ class KeyWalk(Walk):
         if not self._is_splittable:
             return
         ranges = list(waiting)
-        while self._source.has_room(len(ranges)):
+        while self._source.has_room(len(ranges)) and self._pays(len(ranges)):
             longest = max(ranges, key=lambda r: self._pages_left(r, newest))
             if self._pages_left(longest, newest) < _WORTH_SPLITTING:
                 return
@@ -267,6 +273,11 @@ class KeyWalk(Walk):
             self.ranges.append(far)
             self._request(far)
             ranges.append(far)
+
+    def _pays(self, ranges: int) -> bool:
+        """Whether pages are used faster than so many ranges bring them."""
+        busy = time.monotonic() - self._began - self._idle
+        return self._waited >= ranges * busy
 
     def _pages_left(self, key_range: KeyRange, newest: Any) -> float:  # noqa: ANN401
         end = key_range.until if key_range.until is not None else newest

@@ -119,6 +119,7 @@ class KineticClient:
         self._sleep = sleep
         self._is_let_in = False
         self._server_time: datetime | None = None
+        self._last_date = ""
         self._lock = threading.Lock()
 
     @property
@@ -225,6 +226,7 @@ class KineticClient:
             return self._troubled(_Trouble(told, fault, _retry_after(answer), login), began_at)
         if request.kind:
             self.budget.answered(request.kind, time.monotonic() - began_at)
+        seconds = time.monotonic() - began_at
         try:
             result = read(answer)
         except MalformedPayloadError as error:
@@ -236,6 +238,8 @@ class KineticClient:
                 f"{request.what}: {self.redact(str(error))}. Compare the column with the service's "
                 "$metadata; mend the row in Kinetic, or choose other columns in `stream_options`."
             ) from error
+        if isinstance(result, Page):
+            result.waited_seconds = seconds
         self._is_let_in = True
         return result
 
@@ -319,7 +323,9 @@ class KineticClient:
         with self._lock:
             for ledger in ledgers:
                 ledger.bytes += len(answer.body)
-            if date := answer.headers.get("Date"):
+            date = answer.headers.get("Date")
+            if date and date != self._last_date:
+                self._last_date = date
                 self._server_time = _read_date(date) or self._server_time
         return answer
 

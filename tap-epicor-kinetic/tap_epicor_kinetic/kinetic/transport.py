@@ -6,7 +6,8 @@ import logging
 import ssl
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import urllib3
@@ -21,6 +22,7 @@ from urllib3.exceptions import (
 )
 
 from .proxies import proxy_for
+from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -79,23 +81,31 @@ class Transport:
         tls_verify: bool,
         connections: int = 4,
     ) -> None:
-        context = ssl.create_default_context(cafile=ca_bundle)
-        if not tls_verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-            # The tap has warned once; one warning per request would bury it.
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        self._ca_bundle, self._tls_verify = ca_bundle, tls_verify
+        if ca_bundle or root.startswith("https:"):
+            _ = self._context  # a bundle that cannot be used is told at the start
         self._options = {
             "timeout": urllib3.Timeout(
                 connect=min(_CONNECT_SECONDS, timeout_seconds), read=timeout_seconds
             ),
-            "ssl_context": context,
             "maxsize": connections,
         }
         self._root = root
         self._timeout_seconds = timeout_seconds
+        self._watchdog = Watchdog()
         self._managers: list[urllib3.PoolManager] = []
         self._routes = {self._origin(root): self._route(root)}
+
+    @cached_property
+    def _context(self) -> ssl.SSLContext:
+        """Certificates to trust; loading the system's takes longer than a small answer."""
+        context = ssl.create_default_context(cafile=self._ca_bundle)
+        if not self._tls_verify:
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            # The tap has warned once; one warning per request would bury it.
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
+        return context
 
     @staticmethod
     def _origin(url: str) -> str:
@@ -105,13 +115,14 @@ class Transport:
     def _route(self, url: str) -> Send:
         """How to get to a host: through a proxy, or by a pool of its own."""
         proxy = proxy_for(url)
+        options: dict[str, Any] = dict(self._options)
+        if "https:" in (url[:6], proxy.url[:6] if proxy else ""):
+            options["ssl_context"] = self._context
         if proxy is not None:
-            through = urllib3.ProxyManager(
-                proxy.url, proxy_headers=proxy.headers, **self._options  # type: ignore[arg-type]
-            )  # fmt: skip
+            through = urllib3.ProxyManager(proxy.url, proxy_headers=proxy.headers, **options)
             self._managers.append(through)
             return through.urlopen
-        manager = urllib3.PoolManager(**self._options)  # type: ignore[arg-type]
+        manager = urllib3.PoolManager(**options)
         self._managers.append(manager)
         origin = self._origin(url)
         pool = manager.connection_from_url(origin)
@@ -130,13 +141,18 @@ class Transport:
         Raises:
             Unanswered: when there is none.
         """
-        ends_at = time.monotonic() + self._timeout_seconds
+        began = time.monotonic()
         try:
             response = self._route_to(url)(
                 method, url, headers=headers, body=body,
                 retries=False, redirect=False, preload_content=False,
             )  # fmt: skip
-            whole = _read(response, ends_at)
+            left = self._timeout_seconds - (time.monotonic() - began)
+            connection = response.connection
+            with self._watchdog.watch(getattr(connection, "sock", None), left):
+                whole = _read(response)
+        except TimeoutError as error:
+            raise Unanswered(str(error), timed_out=True) from error
         except NewConnectionError as error:  # refused or unknown; urllib3 counts it as a time-out
             raise Unanswered(_reason(error)) from error
         except Urllib3Timeout as error:
@@ -167,23 +183,30 @@ class Transport:
         return self._routes[origin]
 
 
-def _read(response: urllib3.BaseHTTPResponse, ends_at: float) -> bytes:
-    """The whole body; a server that drips is no better than one that is silent."""
-    parts: list[bytes] = []
-    size = 0
-    while part := response.read1(_READ_AT_ONCE):
-        parts.append(part)
-        size += len(part)
-        trouble = None
-        if size > _MOST_BYTES:
-            trouble = Unanswered(f"the answer has over {_MOST_BYTES >> 20} MB", is_large=True)
-        elif time.monotonic() > ends_at:
-            trouble = Unanswered("no whole answer in time", timed_out=True)
-        if trouble is not None:
-            response.close()  # what is left of it must not be taken for the next answer
-            raise trouble
+def _read(response: urllib3.BaseHTTPResponse) -> bytes:
+    """The whole body, in one piece where its length is told: pieces cost more than the network."""
+    length = response.headers.get("Content-Length", "")
+    is_packed = "Content-Encoding" in response.headers
+    if length.isascii() and length.isdigit() and int(length) > _MOST_BYTES:
+        raise _too_large(response)
+    if length and not is_packed:
+        body = response.read()
+    else:
+        parts: list[bytes] = []
+        size = 0
+        while part := response.read(_READ_AT_ONCE):
+            parts.append(part)
+            size += len(part)
+            if size > _MOST_BYTES:
+                raise _too_large(response)
+        body = b"".join(parts)
     response.release_conn()
-    return b"".join(parts)
+    return body
+
+
+def _too_large(response: urllib3.BaseHTTPResponse) -> Unanswered:
+    response.close()  # what is left of it must not be taken for the next answer
+    return Unanswered(f"the answer has over {_MOST_BYTES >> 20} MB", is_large=True)
 
 
 def _reason(error: Exception) -> str:

@@ -1,11 +1,12 @@
 """A page of rows out of a response body, kept as the server's own bytes.
 
-One pass over the body decodes the columns that steer a read and proves the types of the others;
-what is sent later is the body itself, so that numbers keep every digit.
+One pass over the body decodes the columns that steer a read; what is sent later is the body itself,
+so that numbers keep every digit.
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from operator import attrgetter
@@ -16,7 +17,7 @@ import msgspec
 from .metadata import EntityType
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 
     from .metadata import Column
 
@@ -55,7 +56,6 @@ class Page:
         rows: per row an object with the decoded columns; `column` is the way to them.
         next_link: the server's address of the next page, where it gives one.
         count: how many rows satisfy the query's conditions, where the server tells.
-        is_typed: every checked column of every row was seen to be of its declared type.
     """
 
     def __init__(
@@ -65,21 +65,24 @@ class Page:
         fields: Mapping[str, str],
         next_link: object = None,
         count: object = None,
-        is_typed: bool = True,  # noqa: FBT001, FBT002
     ) -> None:
         self.body = body
         self.rows = rows
         self.next_link = next_link if isinstance(next_link, str) else None
         self.count = count if isinstance(count, int) else None
-        self.is_typed = is_typed
+        self.waited_seconds = 0.0
+        """How long the answer took, from the request to its last byte."""
         self._fields = fields
+        self._columns: dict[str, list[Any]] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def column(self, name: str) -> list[Any]:
         """One column's values in row order; `ABSENT` where a row lacks an optional column."""
-        return list(map(attrgetter(self._fields[name]), self.rows))
+        if name not in self._columns:
+            self._columns[name] = list(map(attrgetter(self._fields[name]), self.rows))
+        return self._columns[name]
 
     @cached_property
     def value(self) -> list[msgspec.Raw]:
@@ -94,15 +97,15 @@ class Page:
 
 
 class PageDecoder:
-    """Decodes some columns of a page and proves the types of others.
+    """Decodes some columns of a page in one pass over its body, which also proves that it is JSON.
 
     Args:
         entity: the row's type.
         steering: columns that every row must have: a missing flag must not pass for "open".
         optional: columns to decode where a row has them.
-        checked: columns whose values must be of their declared types where a row has them; a page
-            that breaks this is decoded all the same, and says so in `is_typed`.
-        raw: columns to keep as raw JSON; a row may lack them.
+        raw: columns to keep as raw JSON, whatever their type; a row may lack them.
+        moments: columns to decode as `datetime`, to see that they are times and of which zone;
+            where one is written in an unusual way, the page has texts in their place.
     """
 
     def __init__(
@@ -110,42 +113,31 @@ class PageDecoder:
         entity: EntityType,
         steering: Iterable[str] = (),
         optional: Iterable[str] = (),
-        checked: Iterable[str] = (),
         raw: Iterable[str] = (),
+        moments: Iterable[str] = (),
     ) -> None:
         self._entity = entity.name
         self._has_value = any(name == "value" for name in entity.columns)
-        types = {name: python_type(entity.columns[name]) for name in steering}
-        decoded = {
-            name: python_type(entity.columns[name]) | msgspec.UnsetType
-            for name in optional
-            if name not in types
+        required = {name: python_type(entity.columns[name]) for name in steering}
+        texts = {name: python_type(entity.columns[name]) for name in (*moments, *optional)}
+        others = dict.fromkeys(raw, msgspec.Raw) | {
+            name: kind | msgspec.UnsetType for name, kind in texts.items()
         }
-        proved = {
-            name: _cheapest_type(entity.columns[name]) | msgspec.UnsetType
-            for name in checked
-            if name not in types and name not in decoded
-        }
-        kept = {name: msgspec.Raw for name in raw if name not in {**types, **decoded, **proved}}
-        every = (*types, *decoded, *proved, *kept)
-        self._fields = {name: f"f{n}" for n, name in enumerate(every)}
-        self._steering, self._optional, self._raw = types, {**decoded, **proved}, kept
-        self._strict: Callable[[bytes], Any] | None = None
-        self._lenient = self._decoder(types, decoded, {})
-        self.shape: frozenset[str] = frozenset()
-        """The columns that all rows have to have, because the first ones had them."""
+        names = [*required, *(name for name in others if name not in required)]
+        self._fields = {name: f"f{n}" for n, name in enumerate(names)}
+        times = dict.fromkeys(moments, datetime | None | msgspec.UnsetType)
+        self._decode = self._decoder({**others, **times, **required}, required)
+        self._decode_texts = self._decoder({**others, **required}, required)
 
     def _decoder(
-        self, types: Mapping[str, Any], optional: Mapping[str, Any], raw: Mapping[str, Any]
+        self, types: Mapping[str, Any], required: Container[str]
     ) -> Callable[[bytes], Any]:
-        fields: list[Any] = [
-            (self._fields[name], kind, msgspec.field(name=name)) for name, kind in types.items()
-        ]
-        fields += [
-            (self._fields[name], kind, msgspec.field(name=name, default=default))
-            for group, default in ((optional, ABSENT), (raw, msgspec.Raw()))
-            for name, kind in group.items()
-        ]
+        fields: list[Any] = []
+        for name, field in self._fields.items():
+            options: dict[str, Any] = {"name": name}
+            if name not in required:
+                options["default"] = msgspec.Raw() if types[name] is msgspec.Raw else ABSENT
+            fields.append((field, types[name], msgspec.field(**options)))
         row = msgspec.defstruct("Row", fields, gc=False)
         answer = msgspec.defstruct(
             "Answer",
@@ -162,56 +154,24 @@ class PageDecoder:
 
         Raises:
             MalformedPayloadError: when it is no OData collection at all.
-            UnreadableRowError: when a row lacks a steering column, or has it in another type.
+            UnreadableRowError: when a row lacks a steering column, or has one in another type.
         """
         try:
             if not body.isascii():
                 body.decode()
             try:
-                return self._page(body, self._strictly(body), is_typed=True)
-            except msgspec.ValidationError:
-                return self._page(body, self._lenient(body), is_typed=False)
+                answer = self._decode(body)
+            except msgspec.ValidationError:  # times can be written in many ways
+                answer = self._decode_texts(body)
         except msgspec.ValidationError as error:
             if "`$.value[" in str(error):
                 raise UnreadableRowError(f"a row of {self._entity}: {error}") from error
             raise MalformedPayloadError(str(error)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise MalformedPayloadError(str(error)) from error
-
-    def _strictly(self, body: bytes) -> Any:  # noqa: ANN401
-        """Rows of a set have the same columns; servers leave some out, but then of every row."""
-        if self._strict is None:
-            ends = list(ends_of(body))
-            if not ends:
-                return self._decoder(self._steering, self._optional, self._raw)(body)
-            self.shape = frozenset().union(*ends).intersection(self._optional)
-            present = {name: self._optional[name] for name in self.shape}
-            others = {n: kind for n, kind in self._optional.items() if n not in present}
-            self._strict = self._decoder({**self._steering, **present}, others, self._raw)
-        return self._strict(body)
-
-    def _page(self, body: bytes, answer: Any, *, is_typed: bool) -> Page:  # noqa: ANN401
         if not answer.value and body.count(_COLLECTION) > 1 and not self._has_value:
             raise MalformedPayloadError("it holds more than one collection")
-        return Page(body, answer.value, self._fields, answer.next_link, answer.count, is_typed)
-
-
-_OPENING = b'"value":[{'
-_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-
-
-def ends_of(body: bytes) -> Iterator[frozenset[str]]:
-    """The columns of a page's first and last row; a name that no column has where unreadable."""
-    opening = body.find(_OPENING) + len(_OPENING) - 1
-    closing = body.rfind(b"}", 0, max(body.rfind(b"}"), 0))
-    if opening < len(_OPENING) or closing < opening:
-        return
-    ends = [(opening, body.find(b"}", opening)), (body.rfind(b"{", 0, closing), closing)]
-    for start, end in ends:
-        try:
-            yield frozenset(_cells(body[start : end + 1]))
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            yield frozenset({""})
+        return Page(body, answer.value, self._fields, answer.next_link, answer.count)
 
 
 def parse_page(body: bytes, decoder: PageDecoder | None = None) -> Page:
@@ -235,11 +195,6 @@ def python_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
     if edm_type in {"Edm.Double", "Edm.Single"}:
         return float | None
     return bool | None if edm_type == "Edm.Boolean" else str | None
-
-
-def _cheapest_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
-    """Only proves the type; a Decimal would also accept a string."""
-    return float | None if column.edm_type == "Edm.Decimal" else python_type(column)
 
 
 _NOTHING = PageDecoder(EntityType("row", ()))
