@@ -187,7 +187,8 @@ class Sync:
         """Where rows changed and the row type came out of the catalog, ask `$metadata` as well."""
         service = unit.stream.definition.facts.service
         outcome = unit.outcome
-        has_changes = outcome.bookmark_before != outcome.bookmark_after or not outcome.filter
+        is_moved = outcome.bookmark_before != outcome.bookmark_after or not outcome.filter
+        has_changes = outcome.rows_sent > 0 and is_moved
         if unit.stream.is_cached and has_changes and service not in self._metadata:
             self._metadata[service] = self._run.ahead.start(
                 lambda: self._client.metadata(unit.company, service)

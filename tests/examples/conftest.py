@@ -39,7 +39,8 @@ def python_of():
         folder = ROOT / ".tools" / "examples" / f"{name}-{digest}"
         python = folder / "bin" / "python"
         if not (folder / "ready").exists():
-            shutil.rmtree(folder, ignore_errors=True)
+            for old in folder.parent.glob(f"{name}-*"):
+                shutil.rmtree(old)
             install(python, "-r", str(requirements), "-e", str(project))
             (folder / "ready").touch()
         return python

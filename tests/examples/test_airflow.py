@@ -1,6 +1,7 @@
 """examples/airflow: Airflow's own parser loads the DAG, and its task moves rows."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,13 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 PARSE = """
 import json, sys
 from airflow.dag_processing.dagbag import DagBag
-bag = DagBag(sys.argv[1], include_examples=False)
+bag = DagBag(sys.argv[1])
 print("RESULT" + json.dumps({"errors": bag.import_errors, "dags": sorted(bag.dags)}, default=str))
 """
 RUN = """
 import sys
 from airflow.dag_processing.dagbag import DagBag
-run = DagBag(sys.argv[1], include_examples=False).dags["kinetic"].test()
+run = DagBag(sys.argv[1]).dags["kinetic"].test()
 print("RESULT" + str(run.state))
 """
 
@@ -24,10 +25,11 @@ print("RESULT" + str(run.state))
 @pytest.fixture
 def airflow(tmp_path, run, python_of):
     python = python_of("airflow")
+    shutil.copytree(EXAMPLES / "airflow" / "dags", tmp_path / "dags")
 
     def call(program, **more):
         return run(
-            python, "-c", program, EXAMPLES / "airflow" / "dags", cwd=tmp_path,
+            python, "-c", program, tmp_path / "dags", cwd=tmp_path,
             AIRFLOW_HOME=str(tmp_path), AIRFLOW__CORE__LOAD_EXAMPLES="false", **more,
         )  # fmt: skip
 

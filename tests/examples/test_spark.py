@@ -81,15 +81,13 @@ def test_ranges_hold_every_row_once_and_the_tap_sends_what_changed_since(
     warehouse = Warehouse()
     warehouse.load(run_tap(tmp_path, settings(history), state=state))
     sent = warehouse.open_rows(STREAM, "EPIC06")
-    assert set(touched) <= {key for key in sent}
+    assert set(touched) <= sent.keys()
     assert len(sent) <= len(touched) + 1
 
 
 @pytest.mark.full
 def test_a_refused_login_ends_in_the_taps_words_without_the_secret(python, run, history, tmp_path):
-    done = load(
-        python, run, history, tmp_path, TAP_EPICOR_KINETIC_PASSWORD="not-the-password"
-    )
+    done = load(python, run, history, tmp_path, TAP_EPICOR_KINETIC_PASSWORD="not-the-password")
 
     assert done.returncode != 0
     assert "login refused" in done.stderr

@@ -63,7 +63,7 @@ class OpenWalk:
 
     @staticmethod
     def read(kept: Mapping[str, Any]) -> OpenWalk | None:
-        """From STATE; versions before 0.2 kept a single position."""
+        """From STATE; earlier versions kept a single position."""
         if not kept.keys() >= {"query", "basis", "mark"}:
             return None
         ranges = kept.get("ranges") or [[kept.get("position"), None]]

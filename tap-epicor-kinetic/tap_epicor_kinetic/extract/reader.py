@@ -179,6 +179,7 @@ class Reader:
         self._newest: Any = None
         self._left_out: Collection[str] = ()
         self._is_continued = False
+        self._longest_wait = 0.0
 
     def open(self) -> None:
         """Decide what to read and fetch the first page; blocks, and may run in the background."""
@@ -237,7 +238,8 @@ class Reader:
             return
         if self._starts_over:
             self.bookmark.forget()
-        ended_at = self._source.server_time
+        # An answer is dated when it begins, or when it ends.
+        ended_at = self._source.server_time + timedelta(seconds=self._longest_wait)
         self.bookmark.finish(wanted.cursor, self._seen, mark, ended_at, wanted.lookback_seconds)
 
     # What to read.
@@ -493,6 +495,7 @@ class Reader:
         closed: set[int] = set()
         if wanted.closed and wanted.leaves_closed_out:
             closed = set(wanted.closed.failing(page.column)).intersection(rows)
+        self._longest_wait = max(self._longest_wait, page.waited_seconds)
         self.progress.pages += 1
         self.progress.rows += len(rows)
         return ReadPage(page, rows, closed, len(closed), self._highest(page), walked)
