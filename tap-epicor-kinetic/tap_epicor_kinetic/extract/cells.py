@@ -70,18 +70,19 @@ class CellWriter:
             row: as it came.
             where: the set, for messages.
             key: the row's, for messages.
-            shape: columns that the row has to have.
+            shape: the columns that it has to have, of those that are sent.
             is_typed: the page was proved, so that only few cells can need a change.
 
         Raises:
             ServerFault: when a cell holds no value of its type.
         """
         cells = _decode_cells(row)
-        if not cells.keys() >= shape:
-            missing = ", ".join(sorted(shape - cells.keys()))
+        if (cells.keys() & self._sent.keys()) != shape:
+            odd = ", ".join(sorted((cells.keys() & self._sent.keys()) ^ shape))
             raise ServerFault(
-                f"{where}: the row {tuple(key)} lacks {missing}, which other rows have, so the "
-                "answer cannot be trusted. Run again; if it stays, ask for the server's log."
+                f"{where}: of the row {tuple(key)} and those before it, some have {odd} and some "
+                "have not, so the answer cannot be trusted. Run again; if it stays, ask for the "
+                "server's log."
             )
         if not self._sent.keys() >= cells.keys():
             unwanted = cells.keys() - self._sent.keys()

@@ -45,7 +45,7 @@ class RowTypes:
         self._allowed = frozenset(allowed)
         self._decode: Callable[[bytes], Any] | None = None
         self.shape: frozenset[str] = frozenset()
-        """The columns that rows have to have, because the first ones had them."""
+        """The columns that rows have, no more and no less, because the first ones had them."""
 
     def prove(self, rows: Sequence[Any]) -> bool:
         """Whether rows without their closing braces are as declared.
@@ -54,25 +54,28 @@ class RowTypes:
         """
         count = len(rows)
         step = 1 if count <= _PROVED_WHOLE else count // _SAMPLES
-        indexes = [*range(0, count, step), count - 1]
         try:
-            for index in (0, count - 1):
-                cells = _cells(bytes(rows[index]) + b"}")
-                if not self._allowed.issuperset(cells):
-                    return False
-                if any(bytes(cells[name]).endswith(b'00"') for name in self._times & cells.keys()):
-                    return False  # `+00:00` is UTC, but not as it is sent
-            decode = self._decode or self._learn(rows)
-            for index in indexes:
+            ends = [_cells(bytes(rows[index]) + b"}") for index in (0, count - 1)]
+            shape = frozenset().union(*ends).intersection(self._types)
+            decode = self._decode or self._learn(shape)
+            if shape != self.shape or not all(map(self._is_plain, ends)):
+                return False
+            for index in (*range(0, count, step), count - 1):
                 decode(bytes(rows[index]) + b"}")
         except msgspec.DecodeError:
             return False
         return True
 
-    def _learn(self, rows: Sequence[Any]) -> Callable[[bytes], Any]:
-        ends = (_cells(bytes(rows[index]) + b"}").keys() for index in (0, len(rows) - 1))
-        self.shape = frozenset().union(*ends).intersection(self._types)
-        self._decode = msgspec.json.Decoder(_row(self._types, self.shape)).decode
+    def _is_plain(self, cells: Mapping[str, msgspec.Raw]) -> bool:
+        """No column that has to go, and no `+00:00`: it is UTC, but not as it is sent."""
+        times = self._times & cells.keys()
+        return self._allowed.issuperset(cells) and not any(
+            bytes(cells[name]).endswith(b'00"') for name in times
+        )
+
+    def _learn(self, shape: frozenset[str]) -> Callable[[bytes], Any]:
+        self.shape = shape
+        self._decode = msgspec.json.Decoder(_row(self._types, shape)).decode
         return self._decode
 
 

@@ -173,6 +173,7 @@ class Transport:
 
     def close(self) -> None:
         """Hang up."""
+        self._watchdog.close()
         for manager in self._managers:
             manager.clear()
 

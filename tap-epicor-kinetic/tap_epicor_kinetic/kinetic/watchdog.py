@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from contextlib import contextmanager, suppress
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +22,11 @@ class Watchdog:
         self._hung_up: set[object] = set()
         self._lock = Lock()
         self._thread: Thread | None = None
+        self._closed = Event()
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._closed.set()
 
     @contextmanager
     def watch(self, connection: socket.socket | None, seconds: float) -> Iterator[None]:
@@ -49,14 +54,9 @@ class Watchdog:
                 raise TimeoutError("no whole answer in time")
 
     def _run(self) -> None:
-        idle = 0
-        while idle < _IDLE_TURNS:
-            time.sleep(_LOOK_UP_SECONDS)
+        while not self._closed.wait(_LOOK_UP_SECONDS):
             now = time.monotonic()
             with self._lock:
-                idle = 0 if self._due else idle + 1
-                if idle == _IDLE_TURNS:
-                    self._thread = None
                 late = [(t, c) for t, (ends_at, c) in self._due.items() if ends_at < now]
                 for ticket, _ in late:
                     del self._due[ticket]
@@ -66,6 +66,5 @@ class Watchdog:
                     connection.shutdown(_BOTH_WAYS)
 
 
-_IDLE_TURNS = 10
 _BOTH_WAYS = 2
 """`socket.SHUT_RDWR`."""
