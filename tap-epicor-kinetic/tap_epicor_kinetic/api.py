@@ -330,7 +330,7 @@ class RowSet:
         ranges = []
         for after, until in zip((None, *cuts), (*cuts, None), strict=True):
             begin = None if after is None else [after]
-            kept = replace(walk, ranges=[[begin, until]]).keep()
+            kept = replace(walk, ranges=[[begin, until]], is_part=True).keep()
             ranges.append(Range(column, after, until, {**plan, "walk": kept}))
         return ranges
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog, MetadataMapping
 
     from .discovery import StreamDefinition
-    from .selection import SelectedStream
+    from .selection import CatalogEntry, SelectedStream
 
 _read_line = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
@@ -65,8 +65,11 @@ class KineticStream(_Mapped):
         tap: Tap,
         definition: StreamDefinition,
         send_sample: Callable[[SelectedStream, int], None],
+        entry: CatalogEntry | None,
     ) -> None:
         self.definition = definition
+        # The SDK's own catalog drops the members that it does not know.
+        self._entry_as_given = entry
         self._send_sample = send_sample
         super().__init__(tap, schema=definition.schema, name=definition.name)
         self.primary_keys = definition.primary_keys
@@ -82,7 +85,7 @@ class KineticStream(_Mapped):
         entry = catalog.get_stream(self.name)
         if entry is None:
             return
-        self.choice = select(self.definition, entry.to_dict())
+        self.choice = select(self.definition, self._entry_as_given or entry.to_dict())
         if self.choice is not None and self.choice.definition.cursor is None:
             self.definition = self.choice.definition
             self.forced_replication_method = "FULL_TABLE"

@@ -115,6 +115,7 @@ class KeySweep:
         wanted = replace(
             definition.wanted(self._company, self._config, ()),
             cursor=None, closed=None, first_only=(), bookmark_parameter=None,
+            is_child=definition.facts.is_child and source.kind == definition.facts.source,
         )  # fmt: skip
         names = tuple(dict.fromkeys((*steering_columns(wanted), *self._key)))
         reader = Reader(

@@ -9,6 +9,7 @@ from .audit import AUDIT_KEY, AUDIT_SCHEMA, AUDIT_STREAM, log_summary
 from .errors import (
     AccessDenied,
     DiscoveryError,
+    Interrupted,
     LoginLost,
     LoginRefused,
     NotFound,
@@ -191,7 +192,7 @@ class Sync:
         has_changes = outcome.rows_sent > 0 and is_moved
         if unit.stream.is_cached and has_changes and service not in self._metadata:
             self._metadata[service] = self._run.ahead.start(
-                lambda: self._client.metadata(unit.company, service)
+                lambda: self._client.metadata(unit.company, service, deadline_seconds=0)
             )
 
     def _tell_new_columns(self, units: Sequence[Unit]) -> None:
@@ -200,7 +201,13 @@ class Sync:
             facts = stream.definition.facts
             if facts.service not in self._metadata or not stream.is_cached:
                 continue
-            sets = self._run.ahead.result(self._metadata[facts.service])
+            try:
+                sets = self._run.ahead.result(self._metadata[facts.service])
+            except Interrupted:
+                raise
+            except TapError as error:  # a courtesy: all rows were sent
+                logger.warning("%s: no look at new columns: %s", stream.name, error)
+                continue
             entity = sets.get(facts.entity_set)
             if entity is not None:
                 known = stream.definition.entity.columns.keys() | stream.definition.left_out

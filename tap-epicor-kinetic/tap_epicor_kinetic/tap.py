@@ -137,7 +137,10 @@ class TapEpicorKinetic(Tap):
             self._selected_in_catalog(),
             cached=cached_entities(self._catalog_as_given),
         )
-        streams = [KineticStream(self, each, self._send_sample) for each in definitions]
+        streams = [
+            KineticStream(self, each, self._send_sample, self._catalog_as_given.get(each.name))
+            for each in definitions
+        ]
         return [*streams, AuditStream(self)]
 
     def _send_sample(self, stream: SelectedStream, rows: int) -> None:
@@ -196,8 +199,11 @@ class TapEpicorKinetic(Tap):
             sync.send(chosen, with_audit=bool(audit))
 
     def _mappers(self) -> dict[str, Mapper]:
-        """Where stream maps or flattening are set, lines go through the SDK's mapper."""
-        if not (self.config.get("stream_maps") or self.config.get("flattening_enabled")):
+        """Where stream maps are set, lines go through the SDK's mapper.
+
+        Flattening alone changes nothing: rows hold no objects.
+        """
+        if not self.config.get("stream_maps"):
             return {}
         streams = self.streams.values()
         return {s.name: s for s in streams if isinstance(s, KineticStream | AuditStream)}

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
-from .errors import TapError
+from .errors import ServerFault, TapError
 from .extract.reader import Reader, Window, steering_columns
 from .extract.rows import Lineage, RowWriter
 from .kinetic.client import Address, EntitySet
@@ -97,6 +97,7 @@ class Unit:
             for page in reader.read():
                 if sweep:
                     sweep.remember(page.page, page.rows)
+                self._check_key(page)
                 synced_at = now()
                 lines = writer.lines(page.page, page.rows, page.closed, run.started_at, synced_at)
                 self._write(output, lines, len(page.rows), page.retracted)
@@ -119,6 +120,15 @@ class Unit:
         output.lines(map(self._mapper.lines, lines) if self._mapper else lines)
         self.outcome.rows_sent += rows
         self.outcome.rows_retracted += retracted
+
+    def _check_key(self, page: ReadPage) -> None:
+        """Keys that a setting names may be columns that the tenant leaves empty."""
+        for name in self.stream.definition.sent_key:
+            if None in page.page.column(name):
+                raise ServerFault(
+                    f"{self.source.name}: a row has no {name}, which `primary_keys` names, so it "
+                    "could not be told from others; name other columns."
+                )
 
     def _note_keys(self, reader: Reader, page: ReadPage) -> None:
         """For `verify`: which open rows a read of everything sent."""
@@ -153,7 +163,7 @@ class Unit:
         for lines, rows in sweep.unconfirmed(gone, at):
             self._write(output, lines, rows, rows)
         if sweep.is_due:
-            found = sweep.sweep(self.source, reader.bookmark, self._run.ahead, gone, at)
+            found = sweep.sweep(reader.source, reader.bookmark, self._run.ahead, gone, at)
             for lines, rows in found:
                 self._write(output, lines, rows, rows)
         reader.bookmark.swept = sweep.generation
@@ -181,7 +191,7 @@ class Unit:
                 definition.entity,
                 self.stream.columns,
                 self._lineage(),
-                steering=steering_columns(wanted),
+                steering=(*steering_columns(wanted), *definition.sent_key),
                 names=definition.names,
                 decimals_as_text=config.decimal_format == "singer_decimal",
             )
@@ -229,7 +239,9 @@ class Unit:
                 self.stream.name, service, entity_set, ", ".join(missing[:10]), self.stream.name,
             )  # fmt: skip
             return None
-        return EntitySet(self._client, Address(self.company, service, entity_set))
+        found = EntitySet(self._client, Address(self.company, service, entity_set))
+        found.traffic = self.source.traffic
+        return found
 
 
 def source_of(

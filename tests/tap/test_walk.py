@@ -31,10 +31,13 @@ def table(keys, *, row_version=True, **habits) -> Table:
     return Table(entity(row_version=row_version), rows, **habits)
 
 
-def key_walk(source: Table, size: PageSize, names=("SysRevID",), newest=None) -> list[tuple]:
+def key_walk(
+    source: Table, size: PageSize, names=("SysRevID",), newest=None, *, ends_at_newest=False
+) -> list[tuple]:
     columns = [source.entity.columns[name] for name in names]
     decoder = PageDecoder(source.entity, [*names, "A", "B"])
     walk = KeyWalk(source, Query(), columns, decoder, size, Ahead(Event()))
+    walk.ends_at_newest, walk.follows = ends_at_newest, not ends_at_newest
     return [key for page in walk.pages(walk.begin(), newest) for key in keys_of(page)]
 
 
@@ -113,12 +116,51 @@ def test_pages_of_any_length_end_nothing_early(keys, size, random):
 
 
 def test_a_short_page_ends_the_walk_only_where_it_reaches_the_newest_key():
-    source = table([(n, "a") for n in range(6)], cap=4)
+    """And only where the next run begins there: a row that moves meanwhile moves behind it."""
+    source, newest = table([(n, "a") for n in range(6)], cap=4), 6_000_000_035
 
-    assert len(key_walk(source, PageSize(9), newest=6_000_000_035)) == 6
+    assert len(key_walk(source, PageSize(9), newest=newest, ends_at_newest=True)) == 6
     assert len(source.queries) == 2
-    assert len(key_walk(source, PageSize(9))) == 6
+    assert len(key_walk(source, PageSize(9), newest=newest)) == 6
     assert len(source.queries) == 5
+    assert len(key_walk(source, PageSize(9), ends_at_newest=True)) == 6
+    assert len(source.queries) == 8
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_row_that_moves_behind_a_range_that_has_ended_is_met(room):
+    """A key sweep, a full table, a stream by time: no later run looks where such a row went."""
+    versions = [*range(1, 61), 101, 103]
+    source = table([(n, "a") for n in range(len(versions))], room=room)
+    for row, version in zip(source.rows.values(), versions, strict=True):
+        row["SysRevID"] = version
+    late = (20, "a")
+
+    def change(source: Table) -> None:
+        asked = source.queries[-1].filter
+        if asked in {"SysRevID gt 14", "SysRevID gt 16"}:  # long before it would have been met
+            source.rows[late]["SysRevID"] = 104
+
+    source.before_page = change
+
+    assert set(key_walk(source, PageSize(2), newest=103)) == set(source.rows)
+
+
+def test_a_tenant_that_never_rests_is_not_followed_for_ever():
+    source = table([(n, "a") for n in range(9)])
+    highest = 7_000_000_000
+
+    def change(source: Table) -> None:
+        nonlocal highest
+        highest += 1
+        source.rows[0, "a"]["SysRevID"] = highest
+
+    source.before_page = change
+
+    met = key_walk(source, PageSize(2), newest=6_000_000_056)
+
+    assert set(met) >= source.rows.keys() - {(0, "a")}
+    assert len(source.queries) < 30
 
 
 @settings(max_examples=300)

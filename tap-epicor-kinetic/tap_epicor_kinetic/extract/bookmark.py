@@ -53,6 +53,7 @@ class OpenWalk:
         ranges: what is left, as pairs of the last key that was sent and the last key of the range.
         mark: of the run that began the walk.
         seen: the highest replication key so far, as STATE keeps it.
+        is_part: of a read that several readers share, as `api` hands it out.
     """
 
     query: str
@@ -60,6 +61,7 @@ class OpenWalk:
     ranges: list[list[Any]]
     mark: Mark
     seen: int | str | None
+    is_part: bool = False
 
     @staticmethod
     def read(kept: Mapping[str, Any]) -> OpenWalk | None:
@@ -68,7 +70,8 @@ class OpenWalk:
             return None
         ranges = kept.get("ranges") or [[kept.get("position"), None]]
         mark = Mark.read(kept["mark"])
-        return OpenWalk(kept["query"], kept["basis"], ranges, mark, kept.get("seen"))
+        is_part = kept.get("is_part", False)
+        return OpenWalk(kept["query"], kept["basis"], ranges, mark, kept.get("seen"), is_part)
 
     def keep(self) -> dict[str, Any]:
         """For STATE."""
@@ -78,6 +81,7 @@ class OpenWalk:
             "ranges": self.ranges,
             "mark": self.mark.keep(),
             "seen": self.seen,
+            **({"is_part": True} if self.is_part else {}),
         }
 
 
@@ -220,7 +224,8 @@ class Bookmark:
             return None
         settled = None if until is None else until + timedelta(seconds=lookback_seconds)
         behind = [m.value for m in self.marks if settled is not None and m.taken_at >= settled]
-        return before[-1].value or 0, behind[0] if behind else None
+        # What the first of them saw may be older than its time; the next began after it.
+        return before[-1].value or 0, behind[1] if len(behind) > 1 else None
 
     def _settled(self, lookback_seconds: int) -> Mark | None:
         if not self.marks or not lookback_seconds:

@@ -193,7 +193,8 @@ class Reader:
             if not plan.is_incremental:
                 raise
             self._note_refusal(f"$filter={self._since_name()} …", self._since_name(), error)
-            self._begin(self._whole("the replication key cannot be compared"))
+            whole = self._whole("the replication key cannot be compared")
+            self._begin(replace(whole, is_replay=plan.is_replay))
 
     def read(self) -> Iterator[ReadPage]:
         """Yield what the run has to send; call `sent` after each page and `finish` at the end."""
@@ -209,6 +210,11 @@ class Reader:
             self._starts_over = self.bookmark.reads_whole = True
             self._ahead.run(lambda: self._begin(self._whole("restored")))
             yield from self._pages()
+
+    @property
+    def source(self) -> Source:
+        """Where rows come from: the set itself, or its twin."""
+        return self._source
 
     @property
     def reads_everything(self) -> bool:
@@ -343,12 +349,22 @@ class Reader:
         query = Query(conditions, select=self._wanted.select, parameters=plan.parameters)
         mark = Mark(self._source.server_time)
         self._newest = None
-        if not plan.is_incremental:
+        if not plan.is_incremental or self._walks_elsewhere():
             mark, self._newest = self._take_mark(query)
         self.progress.filter, self.progress.mark = query.filter, mark
         logger.info("%s: %s, $filter=%s", self._source.name, plan.why, query.filter or "(none)")
         self._begin_walk(query)
         self._expect(query)
+
+    def _walks_elsewhere(self) -> bool:
+        """Whether pages come in another order than that of a cursor of numbers.
+
+        Then the highest value may have been seen before a row changed that came earlier.
+        """
+        cursor = self._wanted.cursor
+        if cursor is None or not cursor.is_number:
+            return False
+        return [column.name for column in self._seek_columns()] != [cursor.column.name]
 
     def _begin_walk(self, query: Query) -> None:
         plan, columns = self._plan, self._seek_columns()
@@ -366,15 +382,30 @@ class Reader:
         self._walk = walk
         if columns[0].name != ROW_VERSION:
             self._newest = None
+        cursor = self._wanted.cursor
+        walk.ends_at_newest = bool(cursor and cursor.column.name == columns[0].name == ROW_VERSION)
+        is_part = self.bookmark.walk is not None and self.bookmark.walk.is_part
+        walk.follows = not walk.ends_at_newest and not plan.is_incremental and not is_part
         ranges = () if plan.is_replay else self._resume(query, len(columns))
-        asks_count = plan.is_incremental and not self._is_refused("$count")
         try:
-            self._first = walk.begin(ranges, count=asks_count)
-        except QueryRefused as error:
-            if not asks_count:
+            self._first = self._first_page(walk, ranges, counts=plan.is_incremental)
+        except (QueryRefused, PageTooHeavy) as error:
+            if not ranges:
                 raise
-            self._first = walk.begin(ranges)
-            self._note_refusal("$count=true", "$count", error)
+            # The position that a cut run left cannot be compared with.
+            self._note_refusal(f"$filter={_seek_name(columns)}", _seek_name(columns), error)
+            self.bookmark.walk = None
+            self._begin_walk(query)
+
+    def _first_page(self, walk: KeyWalk, ranges: Sequence[KeyRange], *, counts: bool) -> Page:
+        if not counts or self._is_refused(_COUNT):
+            return walk.begin(ranges)
+        try:
+            return walk.begin(ranges, count=True)
+        except QueryRefused as error:
+            page = walk.begin(ranges)
+            self._note_refusal("$count=true", _COUNT, error)
+            return page
 
     def _seek_columns(self) -> Sequence[Column]:
         """By which columns to go from page to page; none where only `$skip` is left."""
@@ -398,10 +429,10 @@ class Reader:
             return Mark(self._source.server_time), newest
         name = wanted.cursor.column.name
         own = tuple(term.text() for term in wanted.always if isinstance(term, Equal))
-        before = self._source.server_time
         value = self._highest_of(name, replace(query, conditions=own))
         # Of an empty table everything that comes is new.
-        return Mark(before, value or 0), value if name == ROW_VERSION else None
+        mark = Mark(self._source.server_time, value or 0)
+        return mark, value if name == ROW_VERSION else None
 
     def _highest_of(self, column: str, query: Query) -> Any:  # noqa: ANN401
         query = replace(query, order_by=(f"{column} desc",), select=(column,), top=1)
@@ -594,7 +625,7 @@ class Reader:
         logger.warning("%s: %s", self._source.name, what)
 
 
-_CHILD_FILTER = "$filter"
+_CHILD_FILTER, _COUNT = "$filter", "$count"
 _LONG = 4
 """Pages from which on it pays to ask for the end, so that ranges can be read side by side."""
 

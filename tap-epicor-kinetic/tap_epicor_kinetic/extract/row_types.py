@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.metadata import Column, EntityType
 
 _PROVED_WHOLE = 64
-_SAMPLES = 4
+_SAMPLES = 3
 _cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 

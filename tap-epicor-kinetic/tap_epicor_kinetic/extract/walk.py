@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 Position = tuple[Any, ...]
+_FOLLOWED = 3
 _PATIENCE = 5
 """How often a walk by `$skip` may come to nothing before it is given up."""
 _WORTH_SPLITTING = 4
@@ -174,10 +175,15 @@ class KeyWalk(Walk):
     """From key to key, and where there is room, in several ranges of keys at once.
 
     Servers cap pages silently, by rows or by bytes, so that a short page is no proof of the end.
-    A range ends at an empty page, at a row behind its last key, or at a short page that reaches
-    `newest`, the highest key before the walk began.
+    A range ends at an empty page, or at a row behind its last key. A row that changes meanwhile
+    moves behind all others. Either the next run begins there (`ends_at_newest`, and a short page
+    that reaches the highest key before the walk began is the end), or the walk goes on to the
+    highest key that there is when all ranges were read (`follows`), a few times over, for a busy
+    tenant would be followed for ever.
     """
 
+    ends_at_newest = False
+    follows = False
     ranges: list[KeyRange]
     _waited = _idle = _began = 0.0
 
@@ -203,12 +209,32 @@ class KeyWalk(Walk):
         """
         self._waited, self._idle, self._began = 0.0, 0.0, time.monotonic()
         only = self.ranges[0]
+        if self.follows and isinstance(newest, int) and self.ranges[-1].until is None:
+            self.ranges[-1].until = newest
         is_whole = len(self.ranges) == 1 and total == len(first)
         page = self._take(only, first, newest, ends_here=is_whole)
         for other in self.ranges[1:]:
             self._request(other)
         if page is not None:
             yield page
+        yield from self._follow(newest)
+        for _ in range(_FOLLOWED if self.follows and newest is not None else 0):
+            reached = max(r.reached for r in self.ranges if r.reached is not None)
+            highest = self._ahead.run(self._highest)
+            if highest is None or highest <= reached[0]:
+                return
+            self.ranges.append(KeyRange(reached, reached, highest))
+            self._request(self.ranges[-1])
+            yield from self._follow(highest)
+
+    def _highest(self) -> Any:  # noqa: ANN401
+        name = self._columns[0].name
+        query = replace(self._base, order_by=(f"{name} desc",), top=1)
+        page = self._source.page(query, self._decoder)
+        return page.column(name)[0] if len(page) else None
+
+    def _follow(self, newest: object) -> Iterator[WalkedPage]:
+        """The pages of all ranges, as they come."""
         while waiting := [r for r in self.ranges if r.request is not None]:
             self._split(waiting, newest)
             waiting = [r for r in self.ranges if r.request is not None]
@@ -236,10 +262,12 @@ class KeyWalk(Walk):
             rows = [n for n in rows if keys[n] <= until]
             ends_here = True
         is_short = len(page) < self._size.asked and page.next_link is None
-        is_last = ends_here or (is_short and newest is not None and last[0] >= newest)
+        reaches_end = self.ends_at_newest and is_short and newest is not None
+        is_last = ends_here or (reaches_end and last[0] >= newest)
         if self._is_splittable and len(keys) > 1:
             key_range.gap = (keys[-1] - keys[0]) / (len(keys) - 1)
-        key_range.reached = last
+        # What lies behind the range's last key was not sent.
+        key_range.reached = last if until is None or last[0] <= until else (until,)
         if not is_last:
             self._request(key_range)
         if not rows:

@@ -127,11 +127,16 @@ class KineticClient:
         """The server's clock as of its last answer (its `Date` header), else this machine's."""
         return self._server_time or datetime.now(timezone.utc).replace(microsecond=0)
 
-    def metadata(self, company: str, service: str) -> dict[str, EntityType]:
-        """The entity types of a service by set name."""
+    def metadata(
+        self, company: str, service: str, deadline_seconds: float | None = None
+    ) -> dict[str, EntityType]:
+        """The entity types of a service by set name; with a deadline of 0 it is asked once."""
         what = f"$metadata of {service}"
         url = self.root + Address(company, service, "").path + "$metadata"
-        body = self._ask(_Request(what, url, accept="application/xml"), lambda answer: answer.body)
+        body = self._ask(
+            _Request(what, url, accept="application/xml", deadline_seconds=deadline_seconds),
+            lambda answer: answer.body,
+        )
         try:
             return parse_metadata(body)
         except MetadataError as error:
@@ -326,7 +331,10 @@ class KineticClient:
             date = answer.headers.get("Date")
             if date and date != self._last_date:
                 self._last_date = date
-                self._server_time = _read_date(date) or self._server_time
+                read = _read_date(date)
+                # A slow answer is dated at its beginning; a later one may have come before it.
+                if read and (self._server_time is None or read > self._server_time):
+                    self._server_time = read
         return answer
 
     def close(self) -> None:
