@@ -63,7 +63,10 @@ class TapEpicorKinetic(Tap):
     """Singer tap for Epicor Kinetic (REST v2, OData v4), read only."""
 
     name = "tap-epicor-kinetic"
-    config_jsonschema: ClassVar[dict[str, Any]] = {**SETTINGS, "additionalProperties": False}
+    config_jsonschema: ClassVar[dict[str, Any]] = {
+        **copy.deepcopy(SETTINGS),  # the SDK adds its own
+        "additionalProperties": False,
+    }
     dynamic_catalog = True
     message_writer_class = _Writer
     # No BATCH: it would bypass selection and exact decimals. No ACTIVATE_VERSION: loaders delete
