@@ -28,3 +28,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.line(
             f"{left_out} heavy checks were left out; `python3 dev.py test --full` runs them."
         )
+
+
+def pytest_sessionfinish() -> None:
+    """Runs in this process may still ask a server that is gone; the interpreter would wait."""
+    import gc  # noqa: PLC0415
+
+    from tap_epicor_kinetic.extract.ahead import Ahead  # noqa: PLC0415
+
+    for each in gc.get_objects():
+        if isinstance(each, Ahead):
+            each.stop.set()
