@@ -422,6 +422,7 @@ def test_after_close_nothing_is_asked_for(kinetic, calm):
 
 
 def test_a_read_that_is_interrupted_does_not_wait_and_another_may_follow(real_server):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # not the SDK's
     kinetic = Kinetic.from_settings(settings(real_server, retry_deadline_seconds=600))
     rows = kinetic.stream(COMPANY, "vendors")
     real_server.vices.set("throttle", 1)
