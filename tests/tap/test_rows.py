@@ -221,6 +221,32 @@ def test_rows_that_need_no_change_go_through_as_bytes():
     both_ways(writer, [row(SysRowID=each, **cells) for each in ids], spliced=True)
 
 
+@pytest.mark.parametrize(
+    ("zone", "in_utc"),
+    [
+        ("+10:00", "2026-11-20T10:30:00.5Z"), ("-05:00", "2026-11-21T01:30:00.5Z"),
+        ("+05:30", "2026-11-20T15:00:00.5Z"), ("+00:00", "2026-11-20T20:30:00.5Z"),
+        ("-00:00", "2026-11-20T20:30:00.5Z"), ("+0000", "2026-11-20T20:30:00.5Z"),
+    ],
+)  # fmt: skip
+def test_times_with_an_offset_are_put_into_utc_without_building_the_row_anew(zone, in_utc):
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE)
+    times = ["null", f'"2026-11-20T20:30:00.5{zone}"', '"2026-11-21T12:00:00Z"']
+
+    records = both_ways(writer, [row(SysRowID="null", Due=due) for due in times], spliced=True)
+
+    assert [each["Due"] for each in records] == [None, in_utc, "2026-11-21T12:00:00Z"]
+
+
+def test_an_address_is_json_whatever_stands_in_it():
+    address = 'https://h/i"\\x/api'
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), Lineage("https://h/i", "A", address, "run-1"))
+
+    (record,) = both_ways(writer, [row()])
+
+    assert record["_epicor_source_url"] == f"{address}('A%20B',7)"
+
+
 @pytest.mark.parametrize("text", ["}", "},{", '"value":[{', "],", "}]"])
 def test_braces_in_a_text_are_no_ends_of_rows(text):
     writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE)

@@ -37,6 +37,7 @@ ROW_ID = "SysRowID"
 _encode = msgspec.json.encode
 _PARTS, _BATCH = 7, 64
 _NO_ID = (None, "", ABSENT)
+_UTC_WITHOUT_Z = (b'+00:00"', b'-00:00"', b'+0000"', b'-0000"')
 _MOST_EXCISIONS = 8
 """Cutting out more unwanted columns than this costs more than building the row anew."""
 
@@ -104,7 +105,7 @@ class RowWriter:
         optional = [*row_id, *self._guids]
         self.decoder = PageDecoder(entity, needed, optional, excised, self._moments)
         self._texts = PageDecoder(entity, (), self._times)
-        self._types = RowTypes(entity, emitted, {*emitted, *excised}, self._times)
+        self._types = RowTypes(entity, emitted, {*emitted, *excised})
         self._cells = CellWriter(entity, emitted, names or {}, decimals_as_text=decimals_as_text)
         self._before = _encode({"type": "RECORD", "stream": stream})[:-1] + b',"record":'
         self.unknown_columns: set[str] = set()
@@ -161,8 +162,12 @@ class RowWriter:
         if not all(are_guids(page.column(name)) for name in self._guids):
             return None
         steering = [name for name in self._times if name not in self._moments]
-        is_utc = all(are_plain_utc(page.column(name)) for name in steering)
-        if not is_utc or not all(are_utc(page.column(name)) for name in self._moments):
+        is_utc = (
+            all(are_plain_utc(page.column(name)) for name in steering)
+            and all(are_utc(page.column(name)) for name in self._moments)
+            and not any(written in page.body for written in _UTC_WITHOUT_Z)
+        )
+        if not is_utc:
             texts = self._texts(page.body)
             for name in self._times:
                 if not utc_edits(name, texts.column(name), edits):
@@ -203,7 +208,7 @@ class RowWriter:
                 "_epicor_run_id": lineage.run_id,
             }
         )
-        url = b"null" if lineage.set_url is None else f'"{lineage.set_url}('.encode()
+        url = b"null" if lineage.set_url is None else _encode(f"{lineage.set_url}(")[:-1]
         close = b"" if lineage.set_url is None else b')"'
         end = b'},"time_extracted":' + _encode(synced_at) + b"}\n"
         return (

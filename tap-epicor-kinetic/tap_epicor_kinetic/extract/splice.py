@@ -142,4 +142,4 @@ def utc_text(text: str) -> str | None:
     if not text:
         return None
     moment = parse_timestamp(text)
-    return text if text.endswith("Z") else moment.singer()
+    return text if text.endswith(("Z", "z")) else moment.singer()
