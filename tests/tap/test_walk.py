@@ -127,23 +127,52 @@ def test_a_short_page_ends_the_walk_only_where_it_reaches_the_newest_key():
     assert len(source.queries) == 8
 
 
-@pytest.mark.parametrize("room", [1, 2])
-def test_a_row_that_moves_behind_a_range_that_has_ended_is_met(room):
-    """A key sweep, a full table, a stream by time: no later run looks where such a row went."""
+def one_row_moves(room: int) -> Table:
+    """Behind all others, long before it would be met, and after what lies far off was read."""
     versions = [*range(1, 61), 101, 103]
     source = table([(n, "a") for n in range(len(versions))], room=room)
     for row, version in zip(source.rows.values(), versions, strict=True):
         row["SysRevID"] = version
-    late = (20, "a")
 
     def change(source: Table) -> None:
-        asked = source.queries[-1].filter
-        if asked in {"SysRevID gt 14", "SysRevID gt 16"}:  # long before it would have been met
-            source.rows[late]["SysRevID"] = 104
+        if source.queries[-1].filter.endswith(("SysRevID gt 14", "SysRevID gt 16")):
+            source.rows[20, "a"]["SysRevID"] = 104
 
     source.before_page = change
+    return source
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_a_row_that_moves_behind_a_range_that_has_ended_is_met(room):
+    """A key sweep, a full table, a stream by time: no later run looks where such a row went."""
+    source = one_row_moves(room)
 
     assert set(key_walk(source, PageSize(2), newest=103)) == set(source.rows)
+
+
+@pytest.mark.parametrize("room", [1, 2])
+def test_among_many_changes_a_row_that_moves_without_a_new_stamp_is_met(room):
+    """The next run begins above its stamp, so that only this run can meet it."""
+    source, bookmark = one_row_moves(room), Bookmark()
+    rows, source.rows = source.rows, {(0, "a"): source.rows[0, "a"]}
+    read(source, bookmark, cursor="A")
+    source.rows = rows
+
+    met = {key for key, _ in read(source, bookmark, size=2, cursor="A")}
+
+    assert met == set(source.rows)
+
+
+def test_rows_that_come_back_after_an_empty_first_page_are_met():
+    source = table([(n, "a") for n in range(5)])
+    rows = source.rows
+
+    def come_back(source: Table) -> None:
+        source.rows = {} if len(source.queries) == 1 else rows
+
+    source.before_page = come_back
+
+    assert set(key_walk(source, PageSize(3), newest=6_000_000_028)) == set(rows)
 
 
 def test_a_tenant_that_never_rests_is_not_followed_for_ever():

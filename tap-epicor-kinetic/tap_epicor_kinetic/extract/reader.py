@@ -385,7 +385,7 @@ class Reader:
         cursor = self._wanted.cursor
         walk.ends_at_newest = bool(cursor and cursor.column.name == columns[0].name == ROW_VERSION)
         is_part = self.bookmark.walk is not None and self.bookmark.walk.is_part
-        walk.follows = not walk.ends_at_newest and not plan.is_incremental and not is_part
+        walk.follows = not walk.ends_at_newest and not is_part
         ranges = () if plan.is_replay else self._resume(query, len(columns))
         try:
             self._first = self._first_page(walk, ranges, counts=plan.is_incremental)

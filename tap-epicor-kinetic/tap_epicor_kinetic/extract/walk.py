@@ -219,9 +219,9 @@ class KeyWalk(Walk):
             yield page
         yield from self._follow(newest)
         for _ in range(_FOLLOWED if self.follows and newest is not None else 0):
-            reached = max(r.reached for r in self.ranges if r.reached is not None)
+            reached = max((r.reached for r in self.ranges if r.reached), default=None)
             highest = self._ahead.run(self._highest)
-            if highest is None or highest <= reached[0]:
+            if highest is None or (reached is not None and highest <= reached[0]):
                 return
             self.ranges.append(KeyRange(reached, reached, highest))
             self._request(self.ranges[-1])
