@@ -126,6 +126,11 @@ def read_messages(stdout: str) -> list[dict[str, Any]]:
     return [json.loads(line, parse_float=Decimal) for line in stdout.splitlines() if line]
 
 
+def is_company_check(request: Any) -> bool:
+    """Whether a request only proves that a company can be read: one row, in no order."""
+    return request.query.keys() <= {"$select", "$top"} and request.query.get("$top") == "1"
+
+
 @dataclass
 class Warehouse:
     """Upserts by key, as a loader does; counts nothing, forgives nothing."""

@@ -112,10 +112,6 @@ class StreamDefinition:
         sources = {sent: name for name, sent in self.names.items()}
         return tuple(sources[sent] for sent in self.primary_keys if sent in sources)
 
-    def selected_by_default(self, column: str) -> bool:
-        """Whether a column is sent where no catalog says otherwise."""
-        return column not in self.unselected
-
     def steering_columns(self) -> tuple[str, ...]:
         """Columns that have to be asked for, selected or not."""
         wanted = self.wanted("", config=None, select=())

@@ -22,7 +22,7 @@ from .config import with_defaults
 from .discovery import discover
 from .output import Output
 from .run import FINAL_MARKER, Run
-from .selection import Selection, cached_entities, select
+from .selection import Selection, cached_entities, select, selected_streams
 from .settings import SETTINGS
 from .sync import Sync
 from .tenant import connect
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from .kinetic.client import KineticClient
     from .selection import CatalogEntry
 
-NAME = "tap-epicor-kinetic"
 _FILES = {"--config": "config", "--catalog": "catalog", "--state": "state"}
 _MERGED = "--config"
 """May come more than once; later files override earlier ones."""
@@ -142,7 +141,7 @@ def run(plain: Plain) -> None:
 
 def _send(plain: Plain, run_: Run, client: KineticClient, output: Output) -> None:
     settings, catalog = run_.config, plain.catalog
-    only = None if catalog is None else _selected(catalog)
+    only = None if catalog is None else selected_streams(catalog)
     definitions = discover(
         settings,
         lambda service: client.metadata(settings.companies[0], service),
@@ -153,11 +152,6 @@ def _send(plain: Plain, run_: Run, client: KineticClient, output: Output) -> Non
     audit = None if catalog is None else catalog.get(AUDIT_STREAM)
     has_audit = catalog is None or (audit is not None and Selection(audit).has_stream)
     Sync(run_, client, output).send([c for c in choices if c], with_audit=has_audit)
-
-
-def _selected(catalog: dict[str, CatalogEntry]) -> set[str]:
-    chosen = {name for name, entry in catalog.items() if Selection(entry).has_stream}
-    return chosen - {AUDIT_STREAM}
 
 
 def _log_to_stderr() -> None:

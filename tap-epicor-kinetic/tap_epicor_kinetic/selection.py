@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from .audit import AUDIT_STREAM
 from .discovery import ADDED_COLUMNS
 from .errors import DiscoveryError
 from .schema_cache import entity_from_cache, entity_to_cache
@@ -130,6 +131,12 @@ def select(definition: StreamDefinition, entry: CatalogEntry | None) -> Selected
             "in the catalog (select rules in Meltano)."
         )
     return SelectedStream(definition, columns, is_cached)
+
+
+def selected_streams(catalog: Mapping[str, CatalogEntry]) -> set[str]:
+    """The streams that a catalog selects; the audit is no stream of the tenant's."""
+    chosen = {name for name, entry in catalog.items() if Selection(entry).has_stream}
+    return chosen - {AUDIT_STREAM}
 
 
 def cached_entities(catalog: Mapping[str, CatalogEntry]) -> dict[str, EntityType]:

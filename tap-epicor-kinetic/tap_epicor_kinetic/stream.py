@@ -1,4 +1,4 @@
-"""The SDK's face of a stream: its schema, its catalog entry, stream maps and flattening."""
+"""The SDK's face of a stream: its schema, its catalog entry, stream maps."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _read_line = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
 
 
 class _Mapped(Stream):
-    """Lets the SDK's mapper change RECORD lines: stream maps and flattening."""
+    """Lets the SDK's mapper change RECORD lines, where stream maps are set."""
 
     def schemas(self) -> bytes:
         """The SCHEMA lines, as the mapper makes them."""

@@ -171,7 +171,10 @@ class Sync:
             if unit.company != company:
                 continue
             try:
-                unit.source.page(Query(top=1, parameters=unit.stream.definition.parameters))
+                definition = unit.stream.definition
+                # By name: a whole row would bring columns that nobody chose.
+                query = Query(select=definition.sent_key, top=1, parameters=definition.parameters)
+                unit.source.page(query)
             except (AccessDenied, NotFound) as error:
                 refusal = error  # of this service, perhaps: the next stream tells
             except (LoginRefused, LoginLost, QueryRefused) as error:

@@ -15,7 +15,6 @@ from singer_sdk.singerlib.encoding.simple import Message
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from .audit import AUDIT_STREAM
 from .checkup import check_up
 from .config import with_defaults
 from .discovery import discover
@@ -23,7 +22,7 @@ from .errors import Interrupted, SettingsError
 from .kinetic.get_rows import Siblings
 from .output import Output, message_line
 from .run import FINAL_MARKER, Run
-from .selection import Selection, cached_entities, keep_entity
+from .selection import cached_entities, keep_entity, selected_streams
 from .settings import SETTINGS
 from .stream import AuditStream, KineticStream
 from .sync import Sync
@@ -152,9 +151,7 @@ class TapEpicorKinetic(Tap):
     def _selected_in_catalog(self) -> set[str] | None:
         if self.input_catalog is None:
             return None
-        entries = self.input_catalog.items()
-        selected = {name for name, entry in entries if Selection(entry.to_dict()).has_stream}
-        return selected - {AUDIT_STREAM}
+        return selected_streams({n: each.to_dict() for n, each in self.input_catalog.items()})
 
     @property
     @override

@@ -35,7 +35,7 @@ logger = logging.getLogger("tap-epicor-kinetic")
 
 
 class Mapper(Protocol):
-    """Changes RECORD lines on their way out: stream maps, flattening."""
+    """Changes RECORD lines on their way out, as stream maps do."""
 
     def schemas(self) -> bytes:
         """The SCHEMA lines."""

@@ -139,22 +139,22 @@ def test_sensitive_columns_are_not_selected_by_default():
 
     assert vendors.unselected >= {"TIN", "TaxPayerID"}
     assert len(vendors.unselected) < 6
-    assert not vendors.selected_by_default("TIN")
-    assert vendors.selected_by_default("TINType")
+    assert "TINType" in vendors.entity.columns.keys() - vendors.unselected
     assert "TIN" in vendors.schema["properties"]
-    assert stream("ap_payments").selected_by_default("BankAcctID")
+    payments = stream("ap_payments")
+    assert "BankAcctID" in payments.entity.columns.keys() - payments.unselected
     assert stream("vendors", sensitive_columns=[]).unselected == frozenset()
     assert stream("vendors", sensitive_columns=["*phone*"]).unselected == {"PhoneNum"}
 
 
 def test_a_column_of_the_key_is_sent_however_sensitive():
-    assert stream("vendors", sensitive_columns=["*"]).selected_by_default("VendorNum")
+    assert "VendorNum" not in stream("vendors", sensitive_columns=["*"]).unselected
 
 
 def test_select_names_all_that_is_selected_by_default_but_keys_are_always():
     chosen = stream("vendors", stream_options={"vendors": {"select": ["Name", "TIN"]}})
 
-    selected = {name for name in chosen.entity.columns if chosen.selected_by_default(name)}
+    selected = chosen.entity.columns.keys() - chosen.unselected
     assert selected == {"Name", "TIN", "Company", "VendorNum", "SysRevID"}
 
 

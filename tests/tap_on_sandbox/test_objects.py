@@ -114,7 +114,8 @@ def test_sensitive_columns_are_neither_asked_for_nor_sent_whatever_a_catalog_sel
     plain_run = run_tap(tmp_path, config, catalog=catalog)
 
     pages = [r.query for r in server.requests if r.entity_set == "Vendors" and r.kind == "rows"]
-    assert not any("TaxPayerID" in query.get("$select", "") for query in pages)
+    assert pages
+    assert not any({"TIN", "TaxPayerID"} & {*query["$select"].split(",")} for query in pages)
     assert plain_run.records("vendors")
     assert not any({"TIN", "TaxPayerID"} & r.keys() for r in plain_run.records("vendors"))
     columns(catalog["streams"][0])["TIN"]["selected"] = True  # as Meltano's `*.*` does
