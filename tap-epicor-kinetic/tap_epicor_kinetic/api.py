@@ -69,6 +69,7 @@ class Options(TypedDict, total=False):
         replication_key: the column that tells what changed.
         closed_when: the flag that marks a row closed, `Inactive` or `not Active`.
         read_method: `GetRows` for services whose entity sets end in errors.
+        table: the table that `GetRows` reads; streams of the tap know theirs.
     """
 
     select: Sequence[str]
@@ -78,6 +79,7 @@ class Options(TypedDict, total=False):
     replication_key: str
     closed_when: str
     read_method: str
+    table: str
 
 
 class Kinetic:

@@ -29,7 +29,7 @@ class BusinessObject:
         is_master: masters are read whole whatever `start_date` says.
         own_company: the set answers with all companies; keep the rows where this column is ours.
         is_child: a child set of its service, whose `$filter` some tenants bind to the parent.
-        table: Epicor's table, as `GetRows` names it; empty where only `$metadata` can tell.
+        table: Epicor's table, as `GetRows` names it; empty where nobody has said.
         twin: service and set that show the same rows without a parent; None where there is none.
         read_method: `odata`, or `GetRows` for services whose sets end in errors.
         is_baq: a stored query, not a business object.

@@ -46,6 +46,7 @@ class StreamOptions:
     page_size: int | None = None
     select: tuple[str, ...] | None = None
     read_method: str | None = None
+    table: str | None = None
 
 
 @dataclass(frozen=True)

@@ -267,6 +267,11 @@ def _leave_out(
 def define(facts: BusinessObject, entity: EntityType, config: TapConfig) -> StreamDefinition:
     """Define one stream from its facts, its row type and what the user set."""
     options = config.options_of(facts.name)
+    if facts.read_method == "GetRows" and not facts.table:
+        raise SettingsError(
+            f"`{config.where(facts.name, 'table')}` has to name the table that GetRows reads, as "
+            "POHeader of Erp.BO.POSvc; Kinetic's data dictionary viewer lists them."
+        )
     entity = _without_row_ident(entity) if facts.is_baq else entity
     own_key = _own_key(facts, entity, config)
     if facts.is_baq:
@@ -489,6 +494,7 @@ def _overrides(facts: BusinessObject, options: StreamOptions) -> dict[str, Any]:
         "is_child": facts.is_child or is_moved,
         "twin": None if is_moved else facts.twin,
         "read_method": options.read_method or facts.read_method,
+        "table": options.table or facts.table,
     }
 
 

@@ -63,6 +63,7 @@ _OPTIONS: JsonSchema = {
     "page_size": {"type": ["integer", "null"], "minimum": 1},
     "select": _TEXTS,
     "read_method": {**_TEXT, "enum": ["odata", "GetRows"]},
+    "table": _TEXT,
 }
 _STREAM_OPTION = _object({"service": _TEXT, "entity_set": _TEXT, **_OPTIONS})
 _BUSINESS_OBJECT = _object(

@@ -250,7 +250,7 @@ def source_of(
     """Where the rows of a stream of one company come from."""
     facts = definition.facts
     if facts.read_method == "GetRows":
-        return GetRowsSet(client, company, facts.service, facts.table or "", siblings)
+        return GetRowsSet(client, company, facts.service, facts.table, siblings)
     return EntitySet(client, Address(company, facts.service, facts.entity_set))
 
 

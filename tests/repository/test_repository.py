@@ -124,5 +124,5 @@ def test_no_setting_is_promised_in_the_docs_that_does_not_exist():
 
     assert {p for p in promised - known - streams if not p.startswith("_")} <= {
         "replication_key", "closed_when", "hard_delete", "singer_decimal", "primary_keys",
-        "read_method", "bookmark_parameter", "http_proxy", "https_proxy",
+        "read_method", "bookmark_parameter", "http_proxy", "https_proxy", "add_record_metadata",
     }  # fmt: skip

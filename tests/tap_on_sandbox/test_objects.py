@@ -67,6 +67,24 @@ def test_own_objects_stand_behind_the_documents_and_before_the_audit(tmp_path, s
     ]
 
 
+def test_an_own_object_whose_sets_end_in_errors_is_read_by_its_method(tmp_path, real_server):
+    real_server.vices.set("fail_reads", "Erp.BO.COASvc")
+    by_method = {**CHARTS, "read_method": "GetRows", "table": "COA"}
+    config = settings(real_server, business_objects=[by_method])
+    catalog = only(discover(tmp_path, config), "charts")
+
+    result = run_tap(tmp_path, config, catalog=catalog)
+
+    assert result.code == 0, result.stderr
+    found = {(row["Company"], row["COACode"]) for row in result.records("charts")}
+    tenant = real_server.tenant
+    assert found == {
+        (row["Company"], row["COACode"])
+        for company in tenant.companies
+        for row in tenant.rows("gl_charts", company)
+    }
+
+
 def test_an_own_object_is_read_like_any_other(tmp_path, server):
     config = settings(server, business_objects=[{**CHARTS, "select": ["Description"]}])
     catalog = only(discover(tmp_path, config), "charts", "epicor_sync_runs")
@@ -147,6 +165,10 @@ def test_a_shorter_list_or_a_selection_by_name_brings_a_sensitive_column(change,
         ({"baqs": [{**SPEND, "parameters": {"Year": 2024}}]}, ["baqs", "Year", "2024"]),
         ({"baqs": [{**SPEND, "id": "KIN-Nope"}]}, ["`baqs.KIN-Nope`", "shared"]),
         ({"stream_options": {"vendors": {"read_method": "GetList"}}}, ["read_method", "GetRows"]),
+        (
+            {"business_objects": [{**CHARTS, "read_method": "GetRows"}]},
+            ["`business_objects.charts.table`", "POHeader"],
+        ),
         ({"stream_options": {"vendors": {"select": ["Nmae"]}}}, ["select", "Nmae", "Name"]),
     ],
 )
