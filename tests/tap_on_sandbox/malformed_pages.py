@@ -307,7 +307,7 @@ def _(rng: Random, exchange: Exchange) -> bytes:
 @kind("text with a bare control character or escape", "rows", weight=3)
 def _(rng: Random, exchange: Exchange) -> bytes:
     cell = one_of(rng, cells(exchange, "Edm.String"))
-    bad = [b"\0", b"\n", b"\x1f", rb"\x41", rb"\u12", rb"\u00zz", rb"\'", b"\t", b"\r", b"\\ "]
+    bad = [b"\0", b"\n", b"\x1f", rb"\x41", rb"\u12g", rb"\u00zz", rb"\'", b"\t", b"\r", b"\\ "]
     return cell.holding(_spoil(rng, cell.raw, rng.choice(bad)))
 
 
