@@ -57,6 +57,8 @@ def test_the_task_syncs_with_secrets_from_the_connection(airflow, server, tmp_pa
         "password": given["password"],
         "extra": json.dumps({"api_key": given["api_key"]}),
     }
+    state = tmp_path / "of all" / "state.json"
+    state.parent.mkdir()
     migrated = airflow("from airflow.utils.db import initdb; initdb()")
     assert migrated.returncode == 0, migrated.stderr[-3000:]
 
@@ -65,12 +67,12 @@ def test_the_task_syncs_with_secrets_from_the_connection(airflow, server, tmp_pa
         AIRFLOW_CONN_EPICOR_KINETIC=json.dumps(connection),
         AIRFLOW_VAR_KINETIC_COMPANIES='["EPIC06"]',
         AIRFLOW_VAR_KINETIC_SYNC=str(EXAMPLES / "pipe" / "sync.sh"),
-        AIRFLOW_VAR_KINETIC_STATE=str(tmp_path / "state.json"),
+        AIRFLOW_VAR_KINETIC_STATE=str(state),
         AIRFLOW_VAR_KINETIC_TARGET=f"kinetic-target-duckdb --config {tmp_path / 'target.json'}",
     )
 
     told = done.stdout + done.stderr
     assert "RESULTsuccess" in told, told[-4000:]
-    assert json.loads((tmp_path / "state.json").read_text())["last_complete_run"]
+    assert json.loads(state.read_text())["last_complete_run"]
     for secret in (given["password"], given["api_key"]):
         assert secret not in told

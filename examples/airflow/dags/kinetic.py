@@ -28,9 +28,12 @@ with DAG(
 ) as dag:
     BashOperator(
         task_id="sync",
-        bash_command="{{ var.value.kinetic_sync }} ENV {{ var.value.kinetic_state }} "
-        "{{ var.value.kinetic_target }}",
+        # The target is a command with its arguments; the paths may hold spaces.
+        bash_command='"$KINETIC_SYNC" ENV "$KINETIC_STATE" $KINETIC_TARGET',
         env={
+            "KINETIC_SYNC": "{{ var.value.kinetic_sync }}",
+            "KINETIC_STATE": "{{ var.value.kinetic_state }}",
+            "KINETIC_TARGET": "{{ var.value.kinetic_target }}",
             "TAP_EPICOR_KINETIC_API_URL": "{{ conn.epicor_kinetic.host }}",
             "TAP_EPICOR_KINETIC_COMPANIES": "{{ var.value.kinetic_companies }}",
             "TAP_EPICOR_KINETIC_USERNAME": "{{ conn.epicor_kinetic.login }}",
