@@ -238,6 +238,15 @@ def test_times_with_an_offset_are_put_into_utc_without_building_the_row_anew(zon
     assert [each["Due"] for each in records] == [None, in_utc, "2026-11-21T12:00:00Z"]
 
 
+def test_of_a_long_page_a_zero_offset_far_from_its_ends_is_written_as_z():
+    writer = RowWriter("xs", ENTITY, tuple(COLUMNS), LINEAGE)
+    times = [*["null"] * 99, '"2026-11-20T20:30:00+00:00"', *["null"] * 101]
+
+    records = both_ways(writer, [row(SysRowID="null", Due=due) for due in times], spliced=True)
+
+    assert records[99]["Due"] == "2026-11-20T20:30:00Z"
+
+
 def test_an_address_is_json_whatever_stands_in_it():
     address = 'https://h/i"\\x/api'
     writer = RowWriter("xs", ENTITY, tuple(COLUMNS), Lineage("https://h/i", "A", address, "run-1"))

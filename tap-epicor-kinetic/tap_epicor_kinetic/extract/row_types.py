@@ -69,6 +69,32 @@ class RowTypes:
         return self._decode
 
 
+def end_in_z(rows: Sequence[Any], moments: Mapping[str, Sequence[Any]]) -> bool:
+    """Whether moments in UTC are written with `Z`, and not with `+00:00`.
+
+    Of a long page the first and the last of each column tell.
+
+    Args:
+        rows: without their closing braces.
+        moments: values by column, in row order.
+    """
+    every = range(len(rows))
+    columns: dict[int, list[str]] = {}
+    for name, values in moments.items():
+        there = (n for n in every if values[n])
+        if len(rows) > _PROVED_WHOLE:
+            last = next((n for n in reversed(every) if values[n]), None)
+            there = (n for n in (next(there, None), last) if n is not None)
+        for index in there:
+            columns.setdefault(index, []).append(name)
+    return all(
+        bytes(cells[name]).endswith((b'Z"', b'z"'))
+        for index, names in columns.items()
+        if (cells := _cells(bytes(rows[index]) + b"}"))
+        for name in names
+    )
+
+
 def _row(types: Mapping[str, Any], required: frozenset[str]) -> type[msgspec.Struct]:
     names = [*required, *(name for name in types if name not in required)]
     fields: list[Any] = [

@@ -16,7 +16,7 @@ from tap_epicor_kinetic.odata.literals import encode_segment, key_predicate
 from tap_epicor_kinetic.odata.payload import ABSENT, PageDecoder, UnreadableRowError
 
 from .cells import CellWriter
-from .row_types import RowTypes
+from .row_types import RowTypes, end_in_z
 from .splice import (
     Edits,
     apply_edits,
@@ -37,7 +37,6 @@ ROW_ID = "SysRowID"
 _encode = msgspec.json.encode
 _PARTS, _BATCH = 7, 64
 _NO_ID = (None, "", ABSENT)
-_UTC_WITHOUT_Z = (b'+00:00"', b'-00:00"', b'+0000"', b'-0000"')
 _MOST_EXCISIONS = 8
 """Cutting out more unwanted columns than this costs more than building the row anew."""
 
@@ -149,25 +148,22 @@ class RowWriter:
         spans = row_spans(page.body, len(page)) if self._may_splice else None
         if spans is None or not self._types.prove(spans):
             return None
-        edits = self._edits(page)
+        edits = self._edits(page, spans)
         if edits is None or (edits and not apply_edits(spans, edits)):
             return None
         if len(kept) == len(spans):
             return spans
         return [spans[index] for index in kept]
 
-    def _edits(self, page: Page) -> Edits | None:
+    def _edits(self, page: Page, spans: Sequence[Any]) -> Edits | None:
         """What has to change in rows that otherwise go through; None where that is no edit."""
         edits: Edits = {}
         if not all(are_guids(page.column(name)) for name in self._guids):
             return None
         steering = [name for name in self._times if name not in self._moments]
-        is_utc = (
-            all(are_plain_utc(page.column(name)) for name in steering)
-            and all(are_utc(page.column(name)) for name in self._moments)
-            and not any(written in page.body for written in _UTC_WITHOUT_Z)
-        )
-        if not is_utc:
+        moments = {name: page.column(name) for name in self._moments}
+        is_utc = all(are_plain_utc(page.column(name)) for name in steering)
+        if not (is_utc and all(map(are_utc, moments.values())) and end_in_z(spans, moments)):
             texts = self._texts(page.body)
             for name in self._times:
                 if not utc_edits(name, texts.column(name), edits):
