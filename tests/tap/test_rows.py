@@ -22,6 +22,9 @@ COLUMNS = {
     "Text": "Edm.String",
 }
 ENTITY = EntityType("Erp.X", ("Company", "Num"), {n: Column(n, t) for n, t in COLUMNS.items()})
+DAYS = [f"Day{n}" for n in range(16)]
+WIDE = {**COLUMNS, **dict.fromkeys(DAYS, "Edm.DateTimeOffset")}
+WIDE_ENTITY = EntityType("Erp.X", ENTITY.key, {n: Column(n, t) for n, t in WIDE.items()})
 LINEAGE = Lineage("https://h/i", "A B", "https://h/i/api/v2/odata/A%20B/S/Xs", "run-1")
 
 
@@ -165,6 +168,24 @@ def test_a_decimal_that_came_as_text_is_a_number_all_the_same():
     assert sent(row(Amount='"12.50"'))["Amount"] == Decimal("12.50")
 
 
+@pytest.mark.parametrize(
+    ("column", "cell"),
+    [("Num", '"7"'), ("Amount", '"abc"'), ("Day3", '"2026-02-30T00:00:00Z"'), ("Text", "7")],
+)
+def test_a_wide_row_is_judged_like_any_other(column, cell):
+    cells = {**dict.fromkeys(DAYS, '"2026-11-21T12:00:00Z"'), "SysRowID": "null", "Text": '"x"'}
+
+    def sent_wide(spliced=None, **changed) -> dict:
+        writer = RowWriter("xs", WIDE_ENTITY, tuple(WIDE), LINEAGE)
+        (record,) = both_ways(writer, [row(**{**cells, **changed})], spliced=spliced)
+        return record
+
+    assert sent_wide(Amount="12.50", spliced=True)["Amount"] == Decimal("12.50")
+    assert sent_wide(Amount='"12.50"', spliced=False)["Amount"] == Decimal("12.50")
+    with pytest.raises((ServerFault, UnreadableRowError), match=column):
+        sent_wide(**{column: cell})
+
+
 PLAIN_TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 STAMPS = st.datetimes(timezones=ZONES)
@@ -197,11 +218,21 @@ def pages(draw) -> tuple[list[str], list[str]]:
     return texts, selected
 
 
+@st.composite
+def wide_pages(draw) -> tuple[list[str], list[str]]:
+    """With many dates, which makes the decoder read every column."""
+    texts, selected = draw(pages())
+    days = [draw(st.lists(CELLS["Due"], min_size=16, max_size=16)) for _ in texts]
+    more = ["".join(f',"{k}":{v}' for k, v in zip(DAYS, each, strict=True)) for each in days]
+    return [t[:-1] + m + "}" for t, m in zip(texts, more, strict=True)], [*selected, *DAYS]
+
+
 @settings(max_examples=400)
-@given(pages(), st.sets(st.integers(0, 4)))
+@given(pages() | wide_pages(), st.sets(st.integers(0, 4)))
 def test_what_goes_through_as_bytes_is_what_the_careful_path_writes(page, closed):
     texts, selected = page
-    writer = RowWriter("xs", ENTITY, selected, LINEAGE)
+    entity = WIDE_ENTITY if "Day0" in selected else ENTITY
+    writer = RowWriter("xs", entity, selected, LINEAGE)
 
     records = both_ways(writer, texts, closed)
 
@@ -209,7 +240,7 @@ def test_what_goes_through_as_bytes_is_what_the_careful_path_writes(page, closed
         cells = json.loads(text, parse_float=Decimal)
         own = {name for name in record if not name.startswith("_")}
         assert own == set(selected) & cells.keys()
-        for name in own - {"Due", "SysRowID"}:
+        for name in own - {"Due", "SysRowID", *DAYS}:
             assert record[name] == cells[name]
 
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from tap_epicor_kinetic.odata.payload import python_type
+from tap_epicor_kinetic.odata.payload import cheapest_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from tap_epicor_kinetic.odata.metadata import Column, EntityType
+    from tap_epicor_kinetic.odata.metadata import EntityType
 
 _PROVED_WHOLE = 64
 _SAMPLES = 3
@@ -38,7 +38,7 @@ class RowTypes:
         columns: Iterable[str],
         allowed: Iterable[str],
     ) -> None:
-        self._types = {name: _cheapest_type(entity.columns[name]) for name in columns}
+        self._types = {name: cheapest_type(entity.columns[name]) for name in columns}
         self._allowed = frozenset(allowed)
         self._decode: Callable[[bytes], Any] | None = None
         self.shape: frozenset[str] = frozenset()
@@ -104,8 +104,3 @@ def _row(types: Mapping[str, Any], required: frozenset[str]) -> type[msgspec.Str
         for n, name in enumerate(names)
     ]
     return msgspec.defstruct("Row", fields, gc=False)
-
-
-def _cheapest_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
-    """Only proves the type; a Decimal would also accept a string."""
-    return float | None if column.edm_type == "Edm.Decimal" else python_type(column)

@@ -102,7 +102,7 @@ class RowWriter:
         # Times that steer are texts, for they are compared; of others it counts what they are.
         self._moments = [name for name in self._times if name not in needed]
         optional = [*row_id, *self._guids]
-        self.decoder = PageDecoder(entity, needed, optional, excised, self._moments)
+        self.decoder = PageDecoder(entity, needed, optional, excised, self._moments, emitted)
         self._texts = PageDecoder(entity, (), self._times)
         self._types = RowTypes(entity, emitted, {*emitted, *excised})
         self._cells = CellWriter(entity, emitted, names or {}, decimals_as_text=decimals_as_text)

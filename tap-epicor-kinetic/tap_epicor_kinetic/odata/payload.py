@@ -29,6 +29,9 @@ _BITS = {
     "Edm.Int64": (-(2**63), 2**63 - 1),
 }
 _COLLECTION = b'"value"'
+_MANY = 16
+"""Columns to decode from which on it is cheaper to decode all that is read: a name that a decoder
+does not know is compared with every name that it does."""
 ABSENT = msgspec.UNSET
 """What a row that lacks an optional column has in its place."""
 
@@ -106,6 +109,7 @@ class PageDecoder:
         raw: columns to keep as raw JSON, whatever their type; a row may lack them.
         moments: columns to decode as `datetime`, to see that they are times and of which zone;
             where one is written in an unusual way, the page has texts in their place.
+        read: all columns that somebody reads; where it is cheaper, they are decoded, too.
     """
 
     def __init__(
@@ -115,30 +119,38 @@ class PageDecoder:
         optional: Iterable[str] = (),
         raw: Iterable[str] = (),
         moments: Iterable[str] = (),
+        read: Iterable[str] = (),
     ) -> None:
         self._entity = entity.name
         self._has_value = any(name == "value" for name in entity.columns)
         required = {name: python_type(entity.columns[name]) for name in steering}
-        texts = {name: python_type(entity.columns[name]) for name in (*moments, *optional)}
-        others = dict.fromkeys(raw, msgspec.Raw) | {
-            name: kind | msgspec.UnsetType for name, kind in texts.items()
+        sometimes = {name: python_type(entity.columns[name]) for name in (*moments, *optional)}
+        texts = {
+            **dict.fromkeys(raw, msgspec.Raw),
+            **{name: kind | msgspec.UnsetType for name, kind in sometimes.items()},
+            **required,
         }
-        names = [*required, *(name for name in others if name not in required)]
-        self._fields = {name: f"f{n}" for n, name in enumerate(names)}
         times = dict.fromkeys(moments, datetime | None | msgspec.UnsetType)
-        self._decode = self._decoder({**others, **times, **required}, required)
-        self._decode_texts = self._decoder({**others, **required}, required)
+        self._fields = {name: f"f{n}" for n, name in enumerate({**dict.fromkeys(read), **texts})}
+        decoded = {**texts, **times, **required}
+        if len(texts) >= _MANY:
+            rest = {name: cheapest_type(entity.columns[name]) for name in read}
+            # In the order in which rows have them, each name is found at the first look.
+            decoded = {name: {**rest, **decoded}[name] for name in self._fields}
+        self._decode = self._decoder(decoded, required)
+        self._decode_texts = self._decoder(texts, required)
 
     def _decoder(
         self, types: Mapping[str, Any], required: Container[str]
     ) -> Callable[[bytes], Any]:
         fields: list[Any] = []
-        for name, field in self._fields.items():
+        for name in types:
+            field = self._fields[name]
             options: dict[str, Any] = {"name": name}
             if name not in required:
                 options["default"] = msgspec.Raw() if types[name] is msgspec.Raw else ABSENT
             fields.append((field, types[name], msgspec.field(**options)))
-        row = msgspec.defstruct("Row", fields, gc=False)
+        row = msgspec.defstruct("Row", fields, gc=False, kw_only=True)
         answer = msgspec.defstruct(
             "Answer",
             [
@@ -161,7 +173,7 @@ class PageDecoder:
                 body.decode()
             try:
                 answer = self._decode(body)
-            except msgspec.ValidationError:  # times can be written in many ways
+            except msgspec.ValidationError:  # times and decimals can be written in many ways
                 answer = self._decode_texts(body)
         except msgspec.ValidationError as error:
             if "`$.value[" in str(error):
@@ -195,6 +207,11 @@ def python_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
     if edm_type in {"Edm.Double", "Edm.Single"}:
         return float | None
     return bool | None if edm_type == "Edm.Boolean" else str | None
+
+
+def cheapest_type(column: Column) -> Any:  # noqa: ANN401 - a type expression
+    """Only proves the type; a Decimal would also accept a string."""
+    return float | None if column.edm_type == "Edm.Decimal" else python_type(column)
 
 
 _NOTHING = PageDecoder(EntityType("row", ()))
