@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote_plus
 
 from kinetic_sandbox.kinetic.http.answers import Answer, html_answer, json_answer, wire_bytes
 from kinetic_sandbox.kinetic.http.login import CLIENT_ID, CLIENT_SECRET, read_basic
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
+from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 _PATH = "/contoso/oauth2/v2.0/token"
 
@@ -47,7 +41,7 @@ class Habits:
 
 
 @dataclass
-class IdentityProvider:
+class IdentityProvider(LoopbackService):
     """Issues tokens from entering the context until leaving it; `holds` goes to those who trust it.
 
     Args:
@@ -59,31 +53,14 @@ class IdentityProvider:
     _until: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._http = _HttpServer(("127.0.0.1", 0), _Handler)
-        self._http.daemon_threads = True
-        self._http.owner = self
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        server = _HttpServer(("127.0.0.1", 0), _Handler)
+        server.owner = self
+        super().__init__(server)
 
     @property
     def token_url(self) -> str:
         """The address of the token endpoint."""
-        return f"http://127.0.0.1:{self._http.server_port}{_PATH}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        return f"http://127.0.0.1:{self.port}{_PATH}"
 
     def holds(self, token: str) -> bool:
         """Whether a token was issued here and has not expired."""
@@ -126,7 +103,7 @@ class IdentityProvider:
         return json_answer({"access_token": token, "expires_in": habits.life_seconds})
 
 
-class _HttpServer(ThreadingHTTPServer):
+class _HttpServer(LoopbackServer):
     owner: IdentityProvider
 
 

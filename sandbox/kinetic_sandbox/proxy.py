@@ -15,17 +15,15 @@ import socket
 import sys
 import threading
 from dataclasses import asdict, dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from kinetic_sandbox.kinetic.http.login import read_basic
+from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 _HOP_BY_HOP = {"proxy-authorization", "proxy-connection", "connection", "keep-alive", "te"}
 _PATIENCE_SECONDS = 30
@@ -42,7 +40,7 @@ class Passed:
     """407 where the login was missing or wrong, 502 where nobody answered."""
 
 
-class Proxy:
+class Proxy(LoopbackService):
     """Forwards from entering the context until leaving it.
 
     Args:
@@ -61,31 +59,15 @@ class Proxy:
         self.passed: list[Passed] = []
         self.login = login
         self._tell = tell
-        self._http = _HttpServer(("127.0.0.1", port), _Handler)
-        self._http.owner = self
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        server = _HttpServer(("127.0.0.1", port), _Handler)
+        server.owner = self
+        super().__init__(server)
 
     @property
     def url(self) -> str:
         """The address for `http_proxy` and `https_proxy`, login included."""
         user = ":".join(quote(part, safe="") for part in self.login) + "@" if self.login else ""
-        return f"http://{user}127.0.0.1:{self._http.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._http.shutdown()
-        self._http.server_close()
-        self._thread.join()
+        return f"http://{user}127.0.0.1:{self.port}"
 
     def keep(self, passed: Passed) -> None:
         """Log one request."""
@@ -94,15 +76,8 @@ class Proxy:
             self._tell(passed)
 
 
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
+class _HttpServer(LoopbackServer):
     owner: Proxy
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Stay silent about clients that went away; tell of everything else."""
-        if not isinstance(sys.exc_info()[1], ConnectionError):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

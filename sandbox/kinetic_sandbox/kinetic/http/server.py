@@ -6,9 +6,8 @@ import contextlib
 import json
 import socket
 import ssl
-import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
 from kinetic_sandbox.kinetic.http import login
@@ -21,18 +20,16 @@ from kinetic_sandbox.kinetic.http.reading import Reader
 from kinetic_sandbox.kinetic.http.seats import Seats
 from kinetic_sandbox.kinetic.http.traffic import Traffic
 from kinetic_sandbox.kinetic.http.vices import Vices
+from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
-
-    from typing_extensions import Self
 
     from kinetic_sandbox.kinetic.http.received import ReceivedRequest
     from kinetic_sandbox.kinetic.tenant import Tenant
 
 
-class KineticServer:
+class KineticServer(LoopbackService):
     """Serves a tenant on loopback from entering the context until leaving it.
 
     Args:
@@ -73,14 +70,12 @@ class KineticServer:
         self._control = Control(tenant, self.vices, self.requests)
         self._scheme = "https" if certificate else "http"
         self._http = _HttpServer(("127.0.0.1", port), self, certificate)
-        self._thread = threading.Thread(
-            target=self._http.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
+        super().__init__(self._http)
 
     @property
     def origin(self) -> str:
         """Scheme, host and port."""
-        return f"{self._scheme}://127.0.0.1:{self._http.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self.port}"
 
     @property
     def url(self) -> str:
@@ -102,29 +97,11 @@ class KineticServer:
         """How many requests are in hand now."""
         return self._traffic.in_flight
 
-    def start(self) -> None:
-        """Begin to answer."""
-        self._thread.start()
-
     def stop(self) -> None:
         """Stop answering, and close every connection."""
         self._stopping.set()
-        self._http.shutdown()
-        self._http.server_close()
+        super().stop()
         self._http.close_connections()
-        self._thread.join()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
 
     def answer(self, request: Request) -> Answer:
         """Answer one request; tenant traffic is kept in `requests` before the answer leaves."""
@@ -144,10 +121,7 @@ class KineticServer:
                 log.write(line + "\n")
 
 
-class _HttpServer(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 128
-
+class _HttpServer(LoopbackServer):
     def __init__(
         self, address: tuple[str, int], owner: KineticServer, certificate: Path | None
     ) -> None:
@@ -180,11 +154,6 @@ class _HttpServer(ThreadingHTTPServer):
         for connection in list(self._connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
-        """Stay silent about clients that went away or refuse us; tell of everything else."""
-        if not isinstance(sys.exc_info()[1], (ConnectionError, ssl.SSLError)):
-            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
