@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from .errors import ServerFault
+from .extract.cells import LONGEST
 from .extract.splice import are_guids, are_plain_utc, utc_text
 from .odata.payload import ABSENT, PageDecoder, UnreadableRowError
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 _cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
-_LONGEST = 400
-"""Digits before or behind the point; an exponent can ask for a thousand million of them."""
 
 
 class PageValues:
@@ -131,7 +130,7 @@ def _decimals(values: list[Any]) -> list[Any]:
     numbers = [value for value in values if value is not None]
     if not all(map(Decimal.is_finite, numbers)):
         raise ValueError("not a finite number")
-    if max(map(abs, map(Decimal.adjusted, numbers)), default=0) > _LONGEST:
+    if max(map(abs, map(Decimal.adjusted, numbers)), default=0) > LONGEST:
         raise ValueError("no number that a warehouse holds")
     return values
 

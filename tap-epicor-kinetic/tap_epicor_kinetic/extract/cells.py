@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.metadata import Column, EntityType
 
 _NULL = b"null"
-_LONGEST = 400
+LONGEST = 400
 """Digits before or behind the point; an exponent can ask for a thousand million of them."""
 _encode = msgspec.json.encode
 _decode_cells = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -144,7 +144,7 @@ def _decimal(cell: msgspec.Raw) -> msgspec.Raw:
     raw = bytes(cell)
     text = _decode_text(raw) if raw.startswith(b'"') else raw.decode()
     number = Decimal(text)
-    if not isfinite(float(number)) or abs(number.adjusted()) > _LONGEST:
+    if not isfinite(float(number)) or abs(number.adjusted()) > LONGEST:
         raise ValueError("no number that a warehouse holds")
     return cell if not raw.startswith(b'"') else msgspec.Raw(format(number, "f").encode())
 
