@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from .config import TapConfig
     from .discovery import StreamDefinition
-    from .kinetic.client import EntitySet
+    from .kinetic.entity_set import EntitySet
     from .kinetic.get_rows import GetRowsSet
     from .odata.metadata import EntityType
 

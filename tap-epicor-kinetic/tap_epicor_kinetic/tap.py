@@ -19,7 +19,6 @@ from .checkup import check_up
 from .config import with_defaults
 from .discovery import discover
 from .errors import Interrupted, SettingsError
-from .kinetic.get_rows import Siblings
 from .output import Output, message_line
 from .run import FINAL_MARKER, Run
 from .selection import cached_entities, keep_entity, selected_streams
@@ -27,7 +26,6 @@ from .settings import SETTINGS
 from .stream import AuditStream, KineticStream
 from .sync import Sync
 from .tenant import connect
-from .unit import source_of
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,9 +35,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.capabilities import CapabilitiesEnum
 
     from .config import TapConfig
-    from .discovery import StreamDefinition
-    from .kinetic.client import EntitySet, KineticClient
-    from .kinetic.get_rows import GetRowsSet
+    from .kinetic.client import KineticClient
     from .selection import SelectedStream
     from .unit import Mapper
 
@@ -108,10 +104,6 @@ class TapEpicorKinetic(Tap):
     def run(self) -> Run:
         """This run."""
         return Run(self.settings, self.state, self.output)  # type: ignore[arg-type]
-
-    def source(self, company: str, definition: StreamDefinition) -> EntitySet | GetRowsSet:
-        """Where the rows of a stream of one company come from."""
-        return source_of(self.client, Siblings(), definition, company)
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote
 
 from .errors import ServerFault, TapError
-from .extract.reader import Reader, Window, steering_columns
+from .extract.plan import Window
+from .extract.reader import Reader, steering_columns
 from .extract.rows import Lineage, RowWriter
-from .kinetic.client import Address, EntitySet
+from .kinetic.client import Address
+from .kinetic.entity_set import EntitySet
 from .kinetic.get_rows import GetRowsSet
 from .run import Ticker, now
 

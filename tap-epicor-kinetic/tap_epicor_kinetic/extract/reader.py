@@ -1,11 +1,11 @@
-"""Reads one stream of one company: what to ask for, in which order, and how far it has come."""
+"""Reads one stream of one company: in which order, and how far it has come."""
 
 from __future__ import annotations
 
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tap_epicor_kinetic.errors import (
@@ -18,11 +18,12 @@ from tap_epicor_kinetic.errors import (
 from tap_epicor_kinetic.odata.literals import COMPARABLE
 from tap_epicor_kinetic.odata.payload import PageDecoder
 from tap_epicor_kinetic.odata.query import Query, compare
-from tap_epicor_kinetic.odata.timestamps import from_datetime
 
 from .bookmark import Bookmark, Mark, OpenWalk
 from .cursor import ROW_VERSION, CursorValue, extremes, higher, is_at_least
-from .terms import AtLeast, AtMost, Equal, Verbatim
+from .plan import Plan, Planner
+from .refusals import ASK_AGAIN, Refusals
+from .terms import AtLeast, Equal, Verbatim
 from .walk import KeyRange, KeyWalk, OffsetWalk, PageSize, RowSource, WalkedPage
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from tap_epicor_kinetic.odata.payload import Page
 
     from .ahead import Ahead
-    from .cursor import Cursor
+    from .plan import Window
     from .terms import Term
     from .wanted import Wanted
 
@@ -42,8 +43,6 @@ _DEFAULT_PAGE = 100
 """Servers give at least so many rows at once, where there are as many."""
 _SEEKABLE = COMPARABLE - {"Edm.DateTimeOffset"} | {"Edm.Boolean"}
 """Key columns by which a walk can go on; literals of times cannot carry a fraction."""
-_ASK_AGAIN = timedelta(days=30)
-"""What a tenant refused is asked for again after this time: servers get upgraded."""
 
 
 class Source(RowSource, Protocol):
@@ -65,33 +64,6 @@ class Source(RowSource, Protocol):
 
     def left_out(self, conditions: Sequence[str]) -> Collection[str]:
         """The conditions that cannot be asked for here: rows are judged by them on arrival."""
-
-
-@dataclass(frozen=True)
-class Window:
-    """What `replay_since` and `replay_until` ask for; None stands for "until now"."""
-
-    since: datetime
-    until: datetime | None = None
-
-
-@dataclass(frozen=True)
-class Plan:
-    """One read.
-
-    Attributes:
-        why: for the log.
-        terms: its conditions.
-        is_incremental: it reads what changed, closed rows included.
-        parameters: of a BAQ.
-        is_replay: it leaves the bookmark alone.
-    """
-
-    why: str
-    terms: tuple[Term, ...]
-    is_incremental: bool = False
-    parameters: tuple[tuple[str, str], ...] = ()
-    is_replay: bool = False
 
 
 @dataclass
@@ -161,7 +133,6 @@ class Reader:
         self._source = source
         self._wanted = wanted
         self._ahead = ahead
-        self._window = window
         self._twin = twin
         self._decoder = decoder or PageDecoder(wanted.entity, steering_columns(wanted))
         self.bookmark = bookmark
@@ -170,6 +141,10 @@ class Reader:
         self._size = PageSize(page_size)
         self._seen: CursorValue | None = None
         self._basis = wanted.basis(source.kind)
+        self._refusals = Refusals(bookmark.refused, lambda: self._source.server_time)
+        self._planner = Planner(
+            wanted, self._basis, bookmark, self._refusals, window, warn=self._warn
+        )
         # Forgets the bookmark when the read is complete.
         self._starts_over = bookmark.replication_key != self._basis["replication_key"]
         self._plan: Plan | None = None
@@ -186,14 +161,14 @@ class Reader:
         if self._plan is not None:
             return
         self._can_filter = not self._wanted.is_child or self._proves_filter()
-        plan = self._decide()
+        plan = self._planner.decide()
         try:
             self._begin(plan)
         except (QueryRefused, PageTooHeavy) as error:
             if not plan.is_incremental:
                 raise
-            self._note_refusal(f"$filter={self._since_name()} …", self._since_name(), error)
-            whole = self._whole("the replication key cannot be compared")
+            self._note_refusal(f"$filter={self._planner.since} …", self._planner.since, error)
+            whole = self._planner.whole("the replication key cannot be compared")
             self._begin(replace(whole, is_replay=plan.is_replay))
 
     def read(self) -> Iterator[ReadPage]:
@@ -208,7 +183,7 @@ class Reader:
                 "reading everything again"
             )
             self._starts_over = self.bookmark.reads_whole = True
-            self._ahead.run(lambda: self._begin(self._whole("restored")))
+            self._ahead.run(lambda: self._begin(self._planner.whole("restored")))
             yield from self._pages()
 
     @property
@@ -247,87 +222,6 @@ class Reader:
         # An answer is dated when it begins, or when it ends.
         ended_at = self._source.server_time + timedelta(seconds=self._longest_wait)
         self.bookmark.finish(wanted.cursor, self._seen, mark, ended_at, wanted.lookback_seconds)
-
-    # What to read.
-
-    def _decide(self) -> Plan:
-        """Decide what to read, and remember at once under which settings rows will be sent."""
-        if self._window is not None:
-            return self._replay(self._window)
-        self._note_basis()
-        wanted, bookmark = self._wanted, self.bookmark
-        if bookmark.reads_whole:
-            return self._whole("everything once")
-        if not bookmark.is_complete:
-            return self._first_sync()
-        return self._whole("full table") if wanted.cursor is None else self._changes(wanted.cursor)
-
-    def _changes(self, cursor: Cursor) -> Plan:
-        wanted, bookmark = self._wanted, self.bookmark
-        if self._is_refused(self._since_name()):
-            return self._whole("the replication key cannot be compared")
-        start = bookmark.start(cursor, wanted.lookback_seconds)
-        if start is None:  # no row had a value in the replication key
-            return self._with_parameters(
-                Plan("everything", (*wanted.always, *wanted.first_only)), None
-            )
-        since = AtLeast(cursor, start)
-        plan = Plan("changes", (*wanted.always, since), is_incremental=True)
-        return self._with_parameters(plan, start)
-
-    def _note_basis(self) -> None:
-        bookmark, before = self.bookmark, self.bookmark.basis
-        bookmark.basis = self._basis
-        if before is not None and before != self._basis:
-            changes = [
-                f"{name} was {before.get(name)} and is {self._basis.get(name)}"
-                for name in {**before, **self._basis}
-                if before.get(name) != self._basis.get(name)
-            ]
-            self._warn(f"{'; '.join(changes)}: reading everything once")
-            bookmark.reads_whole = True
-
-    def _first_sync(self) -> Plan:
-        wanted = self._wanted
-        only_open = (wanted.closed,) if wanted.closed and wanted.leaves_closed_out else ()
-        plan = Plan("first sync", (*wanted.always, *wanted.first_only, *only_open))
-        return self._with_parameters(plan, None)
-
-    def _whole(self, why: str) -> Plan:
-        bounds = () if self.bookmark.is_complete else self._wanted.first_only
-        return self._with_parameters(Plan(why, (*self._wanted.always, *bounds)), None)
-
-    def _replay(self, window: Window) -> Plan:
-        wanted, cursor = self._wanted, self._wanted.cursor
-        whole = replace(self._whole("replay of everything"), is_replay=True)
-        if cursor is None or self._is_refused(self._since_name()):
-            self._warn("replay reads everything: there is no replication key to replay by")
-            return whole
-        since: CursorValue
-        until: CursorValue | None
-        if cursor.is_number:
-            versions = self.bookmark.window(window.since, window.until, wanted.lookback_seconds)
-            if versions is None:
-                self._warn("replay reads everything: `replay_since` lies before the first mark")
-                return whole
-            since, until = versions
-        else:
-            since = cursor.less(from_datetime(window.since), 0)
-            until = None
-            if window.until is not None:
-                until = from_datetime(window.until + timedelta(days=1 if cursor.is_day else 0,
-                                                               seconds=1))  # fmt: skip
-        terms: tuple[Term, ...] = (AtLeast(cursor, since),)
-        terms += () if until is None else (AtMost(cursor, until),)
-        plan = Plan("replay", (*wanted.always, *terms), is_incremental=True, is_replay=True)
-        return self._with_parameters(plan, since)
-
-    def _with_parameters(self, plan: Plan, start: CursorValue | None) -> Plan:
-        """A BAQ filters by its parameters; its `$filter` would come after the query has run."""
-        wanted, terms = self._wanted, plan.terms
-        if wanted.bookmark_parameter:
-            terms = tuple(term for term in terms if not isinstance(term, AtLeast))
-        return replace(plan, terms=terms, parameters=wanted.parameters_from(start))
 
     def _conditions(self, plan: Plan) -> tuple[str, ...]:
         if self._can_filter:
@@ -398,7 +292,7 @@ class Reader:
             self._begin_walk(query)
 
     def _first_page(self, walk: KeyWalk, ranges: Sequence[KeyRange], *, counts: bool) -> Page:
-        if not counts or self._is_refused(_COUNT):
+        if not counts or self._refusals.holds(_COUNT):
             return walk.begin(ranges)
         try:
             return walk.begin(ranges, count=True)
@@ -413,7 +307,7 @@ class Reader:
         by_key = tuple(entity.columns[name] for name in entity.key if name != "Company")
         for choice in (self._wanted.walk_columns, by_key):
             is_possible = all(c.edm_type in _SEEKABLE for c in choice) and self._can_filter
-            if choice and is_possible and not self._is_refused(_seek_name(choice)):
+            if choice and is_possible and not self._refusals.holds(_seek_name(choice)):
                 return choice
         return ()
 
@@ -555,7 +449,7 @@ class Reader:
         """
         if self.bookmark.filter_proved:
             return True
-        if self._is_refused(_CHILD_FILTER):
+        if self._refusals.holds(_CHILD_FILTER):
             return self._takes_twin("$filter cannot be used on this child set")
         entity = self._wanted.entity
         names = (ROW_VERSION,) if self._wanted.has_row_version else entity.key
@@ -575,7 +469,7 @@ class Reader:
                 self.bookmark.filter_proved = True
                 return True
             why = "$filter looks at the parent's columns on this child set"
-        self.bookmark.refused[_CHILD_FILTER] = self._source.server_time.date().isoformat()
+        self._refusals.note(_CHILD_FILTER)
         return self._takes_twin(why)
 
     def _takes_twin(self, why: str) -> bool:
@@ -596,25 +490,11 @@ class Reader:
         newest = cursor.read(self._ahead.run(lambda: self._highest_of(cursor.column.name, Query())))
         return newest is not None and not is_at_least(newest, start)
 
-    def _since_name(self) -> str:
-        cursor = self._wanted.cursor
-        return f"{cursor.column.name} ge" if cursor else ""
-
-    def _is_refused(self, name: str) -> bool:
-        """What was refused is remembered in STATE, and asked for again after a while."""
-        noted = self.bookmark.refused.get(name)
-        if noted is None:
-            return False
-        if date.fromisoformat(noted) + _ASK_AGAIN > self._source.server_time.date():
-            return True
-        del self.bookmark.refused[name]
-        return False
-
     def _note_refusal(self, what: str, name: str, error: ServerFault) -> None:
-        self.bookmark.refused[name] = self._source.server_time.date().isoformat()
+        self._refusals.note(name)
         self._warn(
             f"this tenant does not take {what} here ({error}); going on without it. That is kept "
-            f"in STATE (`refused`) for {_ASK_AGAIN.days} days"
+            f"in STATE (`refused`) for {ASK_AGAIN.days} days"
         )
 
     def _cursor_text(self, value: CursorValue | None) -> int | str | None:

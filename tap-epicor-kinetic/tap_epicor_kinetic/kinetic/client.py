@@ -35,7 +35,7 @@ from .faults import Action, Fault, judge, judge_refused_connection, server_words
 from .transport import Answer, Transport, Unanswered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from tap_epicor_kinetic.odata.metadata import EntityType
     from tap_epicor_kinetic.odata.payload import PageDecoder
@@ -381,48 +381,6 @@ class _NoLogin:
 
     def renew(self, refused: Mapping[str, str] | None = None) -> bool:  # noqa: ARG002
         return False
-
-
-class EntitySet:
-    """One entity set of one company, as the row logic wants it: pages, a clock, its own bill."""
-
-    def __init__(self, client: KineticClient, address: Address) -> None:
-        self._client = client
-        self._address = address
-        self.name = str(address)
-        self.kind = f"{address.service}/{address.entity_set}"
-        self.traffic = Traffic()
-
-    @property
-    def server_time(self) -> datetime:
-        """The server's clock as of its last answer."""
-        return self._client.server_time
-
-    def has_room(self, under_way: int) -> bool:
-        """Whether one more request may be in flight beside this set's own."""
-        return self._client.budget.has_room(under_way)
-
-    def page(self, query: Query, decoder: PageDecoder | None = None) -> Page:
-        """One page of rows."""
-        return self._client.page(self._address, query, decoder, traffic=self.traffic)
-
-    def probe(self, query: Query, decoder: PageDecoder | None = None) -> Page:
-        """One page of a query that the server may not be able to answer at all.
-
-        Raises:
-            PageTooHeavy: as soon as it looks like that.
-        """
-        return self._client.page(
-            self._address, query, decoder, can_shrink=True, traffic=self.traffic
-        )
-
-    def count(self, query: Query) -> int:
-        """How many rows satisfy the query's conditions."""
-        return self._client.count(self._address, query, self.traffic)
-
-    def left_out(self, conditions: Sequence[str]) -> tuple[str, ...]:  # noqa: ARG002
-        """OData takes them all."""
-        return ()
 
 
 @dataclass(frozen=True)

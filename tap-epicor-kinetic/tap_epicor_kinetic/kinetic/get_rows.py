@@ -18,12 +18,12 @@ import msgspec
 from tap_epicor_kinetic.errors import QueryRefused, ServerFault, WalkError
 from tap_epicor_kinetic.odata.payload import MalformedPayloadError, Page, parse_page
 
-from .client import Address, Traffic
+from .client import Address
+from .entity_set import RowsOfCompany
 from .where_clause import ordered, translate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from datetime import datetime
 
     from tap_epicor_kinetic.odata.payload import PageDecoder
     from tap_epicor_kinetic.odata.query import Query
@@ -68,7 +68,7 @@ class _Tables(msgspec.Struct):
 _TABLES = msgspec.json.Decoder(_Tables)
 
 
-class GetRowsSet:
+class GetRowsSet(RowsOfCompany):
     """One table of one company behind a service's `GetRows`; read like an entity set.
 
     Args:
@@ -82,24 +82,14 @@ class GetRowsSet:
     def __init__(
         self, client: KineticClient, company: str, service: str, table: str, siblings: Siblings
     ) -> None:
-        self._client = client
+        super().__init__(
+            client, f"{service}/GetRows {table} of company {company}", f"{service}/GetRows/{table}"
+        )
         self._service = service
         self._table = table
         self._siblings = siblings
         self._path = Address(company, service, "GetRows").path
         self._is_proved = False
-        self.name = f"{service}/GetRows {table} of company {company}"
-        self.kind = f"{service}/GetRows/{table}"
-        self.traffic = Traffic()
-
-    @property
-    def server_time(self) -> datetime:
-        """The server's clock as of its last answer."""
-        return self._client.server_time
-
-    def has_room(self, under_way: int) -> bool:
-        """Whether one more request may be in flight beside this set's own."""
-        return self._client.budget.has_room(under_way)
 
     def left_out(self, conditions: Sequence[str]) -> tuple[str, ...]:
         """The conditions that are not sent; rows have to be judged by them when they arrive."""
