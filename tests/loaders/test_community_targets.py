@@ -13,8 +13,6 @@ from tap_epicor_kinetic.business_objects import BUSINESS_OBJECTS
 from tap_epicor_kinetic.odata.timestamps import parse_timestamp
 from tap_epicor_kinetic.sensitive import SENSITIVE_COLUMNS, is_sensitive
 
-pytestmark = pytest.mark.full
-
 ROOT = Path(__file__).parents[2]
 JSONL, POSTGRES = "target-jsonl==0.1.4", "meltanolabs-target-postgres==0.8.1"
 IN_TEXT = {"decimal_format": "singer_decimal"}
@@ -50,6 +48,7 @@ def answer(*command: str) -> str:
     return done.stdout or done.stderr
 
 
+@pytest.mark.full
 def test_in_an_empty_environment_it_answers_before_it_reads(tap, config):
     about = json.loads(answer(tap, "--about", "--format=json"))
     found = json.loads(answer(tap, "--config", str(config), "--discover"))
@@ -61,6 +60,7 @@ def test_in_an_empty_environment_it_answers_before_it_reads(tap, config):
     assert "nothing stands in the way" in told
 
 
+@pytest.mark.full
 def test_into_target_jsonl(tap, config, tenant, tmp_path):
     """It keeps numbers as floats; with `singer_decimal` money keeps its digits all the same."""
     target = installed(tmp_path / "target", JSONL) / "target-jsonl"
@@ -75,6 +75,7 @@ def test_into_target_jsonl(tap, config, tenant, tmp_path):
     load_twice(tap, config, target, own, tenant, read)
 
 
+@pytest.mark.full
 def test_into_target_postgres(tap, config, tenant, tmp_path):
     target = installed(tmp_path / "target", POSTGRES) / "target-postgres"
     with postgres() as database:
