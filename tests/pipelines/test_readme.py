@@ -98,7 +98,7 @@ def test_the_bigquery_command_is_wired(small_project: Project):
     assert code == 0, output[-3000:]
     assert '"project": "my-project"' in output
     assert '"dataset": "kinetic"' in output
-    assert '"method": "batch_job"' in output
+    assert '"batch_size": 25000' in output
 
 
 @pytest.mark.parametrize("line", commands("tap-epicor-kinetic/README.md"))

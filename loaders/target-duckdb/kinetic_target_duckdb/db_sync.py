@@ -164,7 +164,7 @@ class ExactDbSync(DbSync):  # type: ignore[misc]  # the community's package has 
             for position, (name, kind) in enumerate(self.types.items())
         )
         return (  # names come from the schema, quoted; the path is the guard's own
-            f"CREATE TEMP TABLE {batch} AS SELECT {cast} FROM read_json('{path}', "  # noqa: S608
+            f"CREATE TEMP TABLE {batch} AS SELECT {cast} FROM read_json('{path}', "
             f"format = 'newline_delimited', compression = 'uncompressed', auto_detect = false, "
             f"maximum_object_size = {max(MIN_OBJECT_SIZE, longest + 1)}, columns = {{{read}}})"
         )

@@ -1,0 +1,1 @@
+"""The community's target-bigquery, loading each batch for certain and exactly."""

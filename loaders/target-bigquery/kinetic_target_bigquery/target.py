@@ -1,0 +1,109 @@
+"""The community's target, with STATE behind its rows."""
+
+from __future__ import annotations
+
+import copy
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk.target_base import Target
+from target_bigquery.core import BigQueryCredentials
+from target_bigquery.target import TargetBigQuery
+
+from kinetic_target_bigquery.errors import GuardError
+from kinetic_target_bigquery.key_file import read_key
+from kinetic_target_bigquery.sink import GuardedSink
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DEFAULTS = {
+    "batch_size": 25_000,
+    "cluster_on_key_properties": True,
+    "dedupe_before_upsert": True,
+    "denormalized": True,
+    "method": "batch_job",
+    "partition_granularity": "day",
+    "upsert": True,
+}
+_FIXED = ("dedupe_before_upsert", "denormalized", "method", "upsert")
+"""The one way that is proved."""
+
+
+def _settings() -> dict[str, Any]:
+    schema: dict[str, Any] = copy.deepcopy(TargetBigQuery.config_jsonschema)
+    for name, default in _DEFAULTS.items():
+        schema["properties"][name]["default"] = default
+    return schema
+
+
+class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
+    """Overrides what loses rows; settings and command line are the community's."""
+
+    config_jsonschema: ClassVar[dict[str, Any]] = _settings()
+
+    def __init__(self, *, config: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(config=config, **options)
+        for name in _FIXED:
+            if self.config.get(name, _DEFAULTS[name]) != _DEFAULTS[name]:
+                raise GuardError(
+                    f"`{name}` can only be {json.dumps(_DEFAULTS[name])} here: other ways of "
+                    "loading lose rows; remove the setting"
+                )
+        self.credentials = self._credentials = _credentials(self.config)
+
+    def get_sink_class(self, stream_name: str | None = None) -> type[GuardedSink]:  # noqa: ARG002
+        """One kind for all streams."""
+        return GuardedSink
+
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
+        key_properties: list[str] | None = None,
+    ) -> GuardedSink:
+        """A stream's sink; another schema in mid-run is another sink, once the first has loaded."""
+        sink = self._sinks_active.get(stream_name)
+        if sink is not None and schema not in (None, sink.schema_as_given):
+            self.drain_one(sink)
+            sink.commit()
+            del self._sinks_active[stream_name]
+        found: GuardedSink = super().get_sink(
+            stream_name, record=record, schema=schema, key_properties=key_properties
+        )
+        return found
+
+    def drain_one(self, sink: GuardedSink) -> None:
+        """Start a load job; without the community's workers, which give up jobs in silence."""
+        Target.drain_one(self, sink)
+
+    def drain_all(self, is_endofpipe: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+        """Load and merge everything, then say so: STATE is what the tables hold."""
+        state = copy.deepcopy(self._latest_state)
+        sinks = list(self._sinks_active.values())
+        for sink in sinks:
+            self.drain_one(sink)
+        for sink in sinks:
+            sink.commit()
+        if state:
+            self._write_state_message(state)
+        self._reset_max_record_age()
+
+
+def _credentials(config: Mapping[str, Any]) -> BigQueryCredentials:
+    """The key of the settings, mended; without one, what Google's library finds by itself."""
+    text, setting = config.get("credentials_json"), "credentials_json"
+    path = config.get("credentials_path")
+    if path and not text:
+        setting = "credentials_path"
+        try:
+            text = Path(path).read_text(encoding="utf-8-sig")
+        except OSError as error:
+            raise GuardError(
+                f"`credentials_path`: {path} cannot be read: {error.strerror}."
+            ) from error
+    key = json.dumps(read_key(text, setting)) if text else None
+    return BigQueryCredentials(None, key, config["project"])
