@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import http.client
 import json
-import os
-import shutil
-import socket
 import subprocess
-import sys
-import time
 from contextlib import closing, contextmanager
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
+from environments import ROOT, free_port, programs, wait_for_port
 from harness import environment
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-ROOT = Path(__file__).parents[1]
-UV = str(Path(sys.executable).with_name("uv"))
 GUARD = ROOT / "loaders" / "target-bigquery"
 _EXTENSIONS = ("ducklake", "icu", "spatial")
 _EMULATOR = (
@@ -47,40 +39,6 @@ for number, statement in enumerate(sys.argv[2:]):
             for k, v in row.items()}]))
 """
 """Decimals and times as texts, so that no digit is lost on the way here."""
-
-
-def python(version: str) -> str:
-    """An interpreter; skips loudly where there is none."""
-    found = subprocess.run(
-        [UV, "python", "find", "--no-project", "--no-python-downloads", version],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    if not found.returncode:
-        return found.stdout.strip()
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
-    for folder in sorted(pyenv.glob(f"{version}.*"), reverse=True):
-        if (folder / "bin" / "python").exists():
-            return str(folder / "bin" / "python")
-    pytest.skip(f"NOT TESTED: BigQuery needs Python {version}, which is not on this machine")
-
-
-def programs(name: str, version: str, packages: Sequence[str]) -> Path:
-    """The programs of an environment, made once and kept."""
-    made_of = "\n".join([version, *packages]) + (GUARD / "pyproject.toml").read_text()
-    digest = hashlib.sha256(made_of.encode()).hexdigest()[:12]
-    folder = ROOT / ".tools" / "bigquery" / f"{name}-{digest}"
-    if not (folder / "ready").exists():
-        for old in folder.parent.glob(f"{name}-*"):
-            shutil.rmtree(old)
-        interpreter = python(version)
-        subprocess.run([UV, "venv", "-q", "--python", interpreter, str(folder)], check=True)
-        done = subprocess.run(
-            [UV, "pip", "install", "-q", "--python", str(folder / "bin" / "python"), *packages],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        (folder / "ready").touch()
-    return folder / "bin"
 
 
 class Front(LoopbackService):
@@ -225,7 +183,7 @@ class BigQuery:
 @contextmanager
 def emulator(folder: Path) -> Iterator[int]:
     """The emulator's port."""
-    found = programs("emulator", "3.13", _EMULATOR)
+    found = programs("bigquery", "emulator", "3.13", _EMULATOR)
     variables = {**environment(), "HOME": str(folder)}
     install = f"from duckdb_extensions import import_extension as i; [i(x) for x in {_EXTENSIONS}]"
     subprocess.run([str(found / "python"), "-c", install], env=variables, check=True)
@@ -237,29 +195,13 @@ def emulator(folder: Path) -> Iterator[int]:
             env=variables, stdout=log, stderr=log, start_new_session=True,
         )  # fmt: skip
     try:
-        _wait_for(rest, process, folder / "log")
+        wait_for_port(rest, process, folder / "log")
         yield rest
     finally:
         process.terminate()
         process.wait(20)
 
 
-def free_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    while process.poll() is None:
-        with socket.socket() as knock:
-            if knock.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.2)
-    raise AssertionError(log.read_text()[-2000:])
-
-
 def guard() -> Path:
     """The guarded loader's programs."""
-    return programs("guard", "3.11", ["-e", str(GUARD)])
+    return programs("bigquery", "guard", "3.11", ["-e", str(GUARD)], GUARD / "pyproject.toml")

@@ -1,0 +1,1 @@
+"""A thin Singer loader for Databricks."""
