@@ -1,24 +1,15 @@
 """One installed project for all tests of this folder; tenant, STATE and database per test."""
 
-import subprocess
-
 import pytest
 from kinetic_sandbox.kinetic import KineticServer, Tenant
-from project import MELTANO, Project, copy_project
+from project import Project, copy_project, install
 
 
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory):
     folder = copy_project(tmp_path_factory.mktemp("project"))
-    home = tmp_path_factory.mktemp("home")
-    with KineticServer(Tenant(profile="real", seed=1, scale=0.1)) as server:
-        environment = Project(folder, home, server).environment()
-    for plugin in ("tap-epicor-kinetic", "target-duckdb"):
-        command = [str(MELTANO), "install", plugin]
-        done = subprocess.run(
-            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    install("tap-epicor-kinetic", folder)
+    install("target-duckdb", folder)
     return folder
 
 

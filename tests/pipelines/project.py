@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,6 +17,8 @@ import duckdb
 from harness import LINEAGE, Key, differences, environment, expected_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from kinetic_sandbox.kinetic import KineticServer, Tenant
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +39,16 @@ def copy_project(folder: Path) -> Path:
     return folder
 
 
+def install(plugin: str, folder: Path) -> None:
+    """Let Meltano make a plugin's environment."""
+    variables = {**environment(), "MELTANO_DATABASE_URI": "sqlite:///:memory:"}
+    done = subprocess.run(
+        [str(MELTANO), "install", plugin], cwd=folder, env=variables, capture_output=True,
+        text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 @dataclass
 class Project:
     """Runs Meltano against a tenant; STATE and the DuckDB file are its own."""
@@ -43,6 +56,8 @@ class Project:
     folder: Path
     home: Path
     server: KineticServer
+    patience: int = 300
+    """Seconds that a run may take."""
 
     @property
     def database(self) -> Path:
@@ -75,7 +90,7 @@ class Project:
     def run(self, *arguments: str, **more: str) -> tuple[int, str]:
         """Run Meltano to its end; exit code and output."""
         process = self.start(*arguments, **more)
-        output, _ = process.communicate(timeout=300)
+        output, _ = process.communicate(timeout=self.patience)
         return process.returncode, output
 
     def load(self, **more: str) -> tuple[int, str]:
@@ -130,3 +145,33 @@ def _key_part(value: Any, edm_type: str) -> Any:
     if edm_type == "Edm.DateTimeOffset":
         return f"{value:%Y-%m-%dT%H:%M:%S}Z"
     return Decimal(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def assert_no_marker(project: Project) -> None:
+    """No STATE that Meltano kept is of a complete run."""
+    _, listed = project.run("state", "list")
+    for state_id in [word for word in listed.split() if "tap-epicor-kinetic" in word]:
+        _, state = project.run("state", "get", state_id)
+        assert "last_complete_run" not in state
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until it holds; a minute at most."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def processes(leader: int, name: str) -> list[int]:
+    """The processes of a session, but its leader, whose command line holds a name."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        pid = int(entry.name)
+        try:
+            command = (entry / "cmdline").read_text().replace("-", "_")
+            if pid != leader and os.getsid(pid) == leader and name in command:
+                found.append(pid)
+        except OSError:
+            continue  # it has ended meanwhile
+    return found

@@ -2,13 +2,11 @@
 
 import os
 import signal
-import time
-from pathlib import Path
 
 import duckdb
 import pytest
 from harness import deleted_rows
-from project import Project, assert_equal
+from project import Project, assert_equal, assert_no_marker, processes, wait_for
 
 
 def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(project: Project):
@@ -74,31 +72,3 @@ def test_a_run_that_was_cut_is_not_a_success_and_the_next_completes_it(
     code, output = small_project.load()
     assert code == 0, output[-3000:]
     assert_equal(small_project, small_project.server.tenant)
-
-
-def assert_no_marker(project: Project) -> None:
-    _, listed = project.run("state", "list")
-    for state_id in [word for word in listed.split() if "tap-epicor-kinetic" in word]:
-        _, state = project.run("state", "get", state_id)
-        assert "last_complete_run" not in state
-
-
-def wait_for(condition) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def processes(leader: int, name: str) -> list[int]:
-    """The processes of a session, but its leader, whose command line holds a name."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        pid = int(entry.name)
-        try:
-            command = (entry / "cmdline").read_text().replace("-", "_")
-            if pid != leader and os.getsid(pid) == leader and name in command:
-                found.append(pid)
-        except OSError:
-            continue  # it has ended meanwhile
-    return found

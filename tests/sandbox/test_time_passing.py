@@ -1,6 +1,7 @@
 """What may happen to a tenant: days, changes, late commits, a restored copy, new columns, bulk."""
 
 import time
+from decimal import Decimal
 
 import pytest
 from kinetic_sandbox.kinetic import KineticServer, Tenant
@@ -150,6 +151,15 @@ def test_a_column_appears_in_rows_and_metadata(server, own):
     assert b'Name="Zone_c" Type="Edm.String"' in metadata.body
     server.tenant.insert("vendors", "EPIC07", VendorNum=9999, Zone_c="south")
     assert own.get(VENDORS, filter="Zone_c eq 'north'", top=1).status == 200
+
+
+def test_a_decimal_column_gets_more_digits(server, own):
+    server.tenant.add_column("vendors", "Weight_c", "Edm.Decimal", value=Decimal("1.5"))
+    server.tenant.widen_decimal("vendors", "Weight_c", 28, 9)
+
+    metadata = own.get(VENDORS.replace("Vendors", "$metadata"))
+    assert b'Name="Weight_c" Type="Edm.Decimal" Precision="28" Scale="9"' in metadata.body
+    assert {row["Weight_c"] for row in own.get(VENDORS).rows} == {Decimal("1.5")}
 
 
 def test_a_column_disappears_from_rows_and_metadata_and_may_return(server, own):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -174,6 +175,12 @@ class Database:
         self._dropped.get(stream, set()).discard(column.name)
         for table in {id(each): each for each in self._of(stream)}.values():
             table.add_column(column, value)
+
+    def widen_decimal(self, stream: str, name: str, precision: int, scale: int) -> None:
+        """Let a column be declared with more digits; rows keep their values."""
+        column = replace(self.facts(stream).columns[name], precision=precision, scale=scale)
+        for table in {id(each): each for each in self._of(stream)}.values():
+            table.facts = table.facts.with_column(column)
 
     def find(self, stream: str, company: str, key: Key) -> Row:
         """Return the row under a key; a missing one is a KeyError that names it."""

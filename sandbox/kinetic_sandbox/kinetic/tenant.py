@@ -167,6 +167,11 @@ class Tenant:
             )
             self.database.add_column(stream, column, value)
 
+    def widen_decimal(self, stream: str, name: str, precision: int, scale: int) -> None:
+        """Let `$metadata` declare more digits for a decimal column."""
+        with self.lock:
+            self.database.widen_decimal(stream, name, precision, scale)
+
     def drop_column(self, stream: str, name: str) -> None:
         """Let a column disappear from a stream, from `$metadata` and from each row."""
         with self.lock:
