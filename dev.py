@@ -65,7 +65,8 @@ def test(arguments: list[str]) -> int:
     chosen = [argument for argument in arguments if argument != "--full"]
     if chosen == arguments and "-m" not in arguments:
         chosen = ["-m", "not full", *arguments]
-    return summary(map(run_step, (*LINTERS, ("pytest", ("pytest", *chosen)))))
+    pytest = ("pytest", "-n", "auto", "--dist", "loadfile", *chosen)
+    return summary(map(run_step, (*LINTERS, ("pytest", pytest))))
 
 
 COMMANDS: dict[str, Callable[[list[str]], int]] = {

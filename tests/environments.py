@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -54,6 +55,13 @@ def programs(area: str, name: str, version: str, packages: Sequence[str], *made_
     text = "\n".join([version, *packages, *(path.read_text() for path in made_of)])
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     folder = ROOT / ".tools" / area / f"{name}-{digest}"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another worker may be making it
+        return _made(folder, name, area, version, packages)
+
+
+def _made(folder: Path, name: str, area: str, version: str, packages: Sequence[str]) -> Path:
     if not (folder / "ready").exists():
         for old in folder.parent.glob(f"{name}-*"):
             shutil.rmtree(old)
