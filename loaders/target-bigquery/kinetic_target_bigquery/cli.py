@@ -6,15 +6,10 @@ import logging
 import sys
 
 import click
-import requests
-from google.api_core.exceptions import GoogleAPIError
-from google.auth.exceptions import GoogleAuthError
 
 from kinetic_target_bigquery.errors import GuardError
-from kinetic_target_bigquery.explain import explain
+from kinetic_target_bigquery.explain import OUTSIDE, explain
 from kinetic_target_bigquery.target import GuardedTarget
-
-_EXPECTED = (GuardError, GoogleAPIError, GoogleAuthError, requests.RequestException, TimeoutError)
 
 
 def main() -> None:
@@ -24,7 +19,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except _EXPECTED as error:
+    except (GuardError, *OUTSIDE) as error:
         logging.getLogger("target-bigquery").critical(
             "BigQuery was not loaded, and STATE stays where it was: %s", explain(error)
         )

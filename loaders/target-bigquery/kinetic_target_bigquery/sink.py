@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import uuid
 from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -14,15 +15,15 @@ from google.api_core import exceptions as api
 from google.cloud import bigquery
 from singer_sdk.sinks import BatchSink
 from target_bigquery.batch_job import BigQueryBatchJobDenormalizedSink
-from target_bigquery.core import (
-    PARTITION_STRATEGY,
-    Compressor,
-    bigquery_client_factory,
-    transform_column_name,
-)
+from target_bigquery.core import Compressor, bigquery_client_factory, transform_column_name
 
-from kinetic_target_bigquery.columns import column_of, widening
+from kinetic_target_bigquery.columns import column_of
 from kinetic_target_bigquery.errors import GuardError
+from kinetic_target_bigquery.explain import OUTSIDE
+from kinetic_target_bigquery.jobs import Job, Patience
+from kinetic_target_bigquery.layout import Layout, settle
+from kinetic_target_bigquery.statements import append, merge
+from kinetic_target_bigquery.table import Wanted, make_ready
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,26 +32,20 @@ if TYPE_CHECKING:
 
 _MOST_UNDER_WAY = 4
 """Load jobs that run at Google meanwhile; each keeps its packed rows, to send them again."""
-_MOST_TRIES = 3
 _STAGE_LIFE = timedelta(days=1)
 _MOST_CLUSTERED = 4
 _SEQUENCE = "_sdc_sequence"
-
-
-@dataclass
-class _Load:
-    """A load job and what it loads."""
-
-    rows: bytes
-    job: bigquery.LoadJob
-    tries: int = 1
+_BATCHED = "_sdc_batched_at"
+_EXTRACTED = "_sdc_extracted_at"
+_OF_THIS_RUN = {"_sdc_received_at", _BATCHED, _SEQUENCE}
+"""What the loader adds to a record, and what is another each time that it is sent."""
 
 
 class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it has no types
     """Overrides what loses rows or changes values.
 
     A batch is a load job into a stage, a table of its own that nobody reads. `commit` waits for
-    the jobs, then merges the stage into the table in one statement, the last record of each key.
+    the jobs, then brings the stage into the table in one statement.
     """
 
     def __init__(
@@ -64,6 +59,7 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         # Not the community's own: it makes tables, and sleeps, for streams that bring no row.
         BatchSink.__init__(self, target, stream_name, schema, key_properties)
         self.client: bigquery.Client = bigquery_client_factory(target.credentials)
+        self._patience = Patience(self.config.get("timeout", 600))
         self._names = {
             name: transform_column_name(name, **self.config.get("column_name_transforms", {}))
             for name in self.schema["properties"]
@@ -71,17 +67,32 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         properties = self.schema["properties"].items()
         self._columns = [column_of(self._names[name], each) for name, each in properties]
         self._keys = [self._names[name] for name in key_properties or ()]
-        self._home = f"{self.config['project']}.{self.config['dataset']}"
+        self._wanted = Wanted(
+            self.config["project"], self.config["dataset"],
+            target.table_of(stream_name, super().table_name), self._columns,
+            self._layout(target.layouts.get(stream_name, Layout())), self.config.get("location"),
+        )  # fmt: skip
         self._buffer: Compressor | None = None
-        self._stage: bigquery.TableReference | None = None
-        self._loads: list[_Load] = []
+        self._table: Any = None
+        self._stage: Any = None
+        self._loads: list[Job] = []
+        self._batches = 0
         self._sequence = 0
-        self._is_ready = False
+        self._content = None if self._keys else _Content()
 
     @property
-    def target_table(self) -> str:
-        """Project, dataset and table."""
-        return f"{self._home}.{self.table_name}"
+    def table_name(self) -> str:
+        """Without project and dataset."""
+        return self._wanted.name
+
+    def _layout(self, layout: Layout) -> Layout:
+        grain = self.config.get("partition_granularity")
+        clustered = self.config.get("cluster_on_key_properties")
+        default = Layout(
+            partition_by=self._names[_BATCHED] if grain else None, grain=grain,
+            cluster_by=tuple(self._keys[:_MOST_CLUSTERED]) if clustered else (),
+        )  # fmt: skip
+        return settle(layout, self.stream_name, self._columns, self._names, default)
 
     def preprocess_record(
         self,
@@ -89,6 +100,8 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         context: Mapping[str, Any],  # noqa: ARG002
     ) -> dict[str, Any]:
         """Give a record its place in the order in which they came, to tell the last of a key."""
+        if self._content is not None:
+            self._content.add(record)
         self._sequence = max(self._sequence + 1, record.get(_SEQUENCE) or 0)
         renamed = {self._names[name]: value for name, value in record.items()}
         missing = [key for key in self._keys if renamed.get(key) is None]
@@ -111,10 +124,12 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             return
         rows = self._buffer.getvalue()
         self._buffer = None
-        self._make_ready()
+        stage = self._make_ready()
         while len(self._loads) >= _MOST_UNDER_WAY:
             self._finish(self._loads.pop(0))
-        self._loads.append(_Load(rows, self._start(rows)))
+        self._batches += 1
+        start = partial(self._start, rows, stage)
+        self._loads.append(self._job(f"{stage.table_id}-load-{self._batches}", start))
 
     def commit(self) -> None:
         """Bring everything that was drained into the table; raises where that is not certain."""
@@ -123,110 +138,112 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         self._loads.clear()
         if self._stage is None:
             return
-        self.client.query(self._merge()).result()
-        self.client.delete_table(self._stage, not_found_ok=True)
-        self._stage = None
+        names = [column.name for column in self._columns]
+        address, stage = self._wanted.address, str(self._stage)
+        if self._content is None:
+            order = self._names[_SEQUENCE]
+            statement = merge(address, stage, names, self._keys, order)
+            self._run(statement, f"{self._stage.table_id}-merge")
+        else:
+            self._append(append(address, stage, names), self._content)
+            self._content = _Content()
+        self._drop_stage()
 
     def clean_up(self) -> None:
         """Nothing: `commit` has done it."""
 
-    def _make_ready(self) -> None:
+    def _append(self, statement: str, content: _Content) -> None:
+        """Rows without a key, unless a job of this very content has appended them before."""
+        digest = content.digest(self._wanted.address)
+        if digest is None:
+            self._run(statement, f"{self._stage.table_id}-append")
+            return
+        job = self._run(statement, f"{self.table_name}__append_{digest}", self._table.created)
+        if job.was_there:
+            self.logger.warning(
+                "%s: job %s has appended these %s rows at %s; they are not appended again",
+                self.table_name, job.job.job_id, content.rows, job.job.created,
+            )  # fmt: skip
+
+    def _run(self, statement: str, name: str, since: datetime | None = None) -> Job:
+        def start(job_id: str) -> bigquery.QueryJob:
+            return self.client.query(
+                statement, job_id=job_id, location=self._table.location, **self._patience.call
+            )
+
+        job = self._job(name, start, since)
+        job.wait()
+        return job
+
+    def _job(self, name: str, start: Any, since: datetime | None = None) -> Job:  # noqa: ANN401
+        return Job(
+            self.client, f"kinetic-{name}", start, self._patience, self._table.location, since
+        )
+
+    def _make_ready(self) -> bigquery.TableReference:
         """The table with every column, once; and a stage."""
-        if not self._is_ready:
-            self._prepare_table()
-            self._is_ready = True
+        if self._table is None:
+            self._table = make_ready(self.client, self._wanted, self._patience, self.logger)
         if self._stage is None:
-            name = f"{self._home}.{self.table_name}__stage_{uuid.uuid4().hex}"
+            name = f"{self._wanted.address}__stage_{uuid.uuid4().hex}"
             stage = bigquery.Table(name, schema=self._columns)
             stage.expires = datetime.now(timezone.utc) + _STAGE_LIFE
-            self._stage = self.client.create_table(stage).reference
+            made = self.client.create_table(stage, exists_ok=True, **self._patience.call)
+            self._stage = made.reference
+        return self._stage
 
-    def _prepare_table(self) -> None:
+    def _drop_stage(self) -> None:
+        """Its rows are in the table: whatever happens to it now is no reason to load them again."""
         try:
-            table = self.client.get_table(self.target_table)
-        except api.NotFound:
-            self._create_table()
-            return
-        stored = {field.name.lower(): field for field in table.schema}
-        for column in self._columns:
-            there = stored.get(column.name.lower())
-            wider = there and widening(
-                f"{self.table_name}.{column.name}", there.field_type, column.field_type
-            )
-            if wider:
-                self.client.query(
-                    f"ALTER TABLE `{self.target_table}` ALTER COLUMN `{column.name}` "
-                    f"SET DATA TYPE {wider}"
-                ).result()
-        new = [column for column in self._columns if column.name.lower() not in stored]
-        if new:
-            table = self.client.get_table(self.target_table)
-            table.schema = [*table.schema, *new]
-            self.client.update_table(table, ["schema"])
-            self.logger.info("%s: new columns %s", self.table_name, [c.name for c in new])
+            self.client.delete_table(self._stage, not_found_ok=True, **self._patience.call)
+        except OUTSIDE as error:
+            self.logger.warning("%s stays, and goes by itself in a day: %s", self._stage, error)
+        self._stage = None
 
-    def _create_table(self) -> None:
-        dataset = bigquery.Dataset(self._home)
-        dataset.location = self.config.get("location") or "US"
-        self.client.create_dataset(dataset, exists_ok=True)
-        table = bigquery.Table(self.target_table, schema=self._columns)
-        if self._keys and self.config.get("cluster_on_key_properties"):
-            table.clustering_fields = self._keys[:_MOST_CLUSTERED]
-        grain = self.config.get("partition_granularity")
-        if grain:
-            table.time_partitioning = bigquery.TimePartitioning(
-                type_=PARTITION_STRATEGY[grain.upper()], field=self._names["_sdc_batched_at"]
-            )
-        self.client.create_table(table)
-
-    def _start(self, rows: bytes) -> bigquery.LoadJob:
+    def _start(self, rows: bytes, stage: bigquery.TableReference, job_id: str) -> bigquery.LoadJob:
         config = bigquery.LoadJobConfig(
             schema=self._columns,
             source_format=bigquery.SourceFormat.NEWLINE_DELIMITED_JSON,
             write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
         )
-        job_id = f"kinetic-{uuid.uuid4()}"
-        try:
-            return self.client.load_table_from_file(
-                io.BytesIO(rows), self._stage, job_id=job_id, job_config=config, num_retries=3
-            )
-        except api.Conflict:  # an answer was lost, and the same job was sent again
-            return self.client.get_job(job_id, location=self.config.get("location"))
+        return self.client.load_table_from_file(
+            io.BytesIO(rows), stage, job_id=job_id, job_config=config, num_retries=3,
+            location=self._table.location, timeout=self._patience.call["timeout"],
+        )  # fmt: skip
 
-    def _finish(self, load: _Load) -> None:
+    def _finish(self, load: Job) -> None:
         """Wait for a job; one that failed has loaded nothing, so it may be sent again."""
-        while True:
-            try:
-                load.job.result(timeout=self.config.get("timeout", 600))
-            except api.ServerError:
-                if load.tries >= _MOST_TRIES:
-                    raise
-                load.tries += 1
-                load.job = self._start(load.rows)
-            except api.BadRequest as error:
-                raise GuardError(
-                    f"BigQuery refused a batch of {self.stream_name}: {_reasons(load.job, error)}"
-                ) from error
-            else:
-                return
+        try:
+            load.wait(self._patience.seconds)
+        except api.BadRequest as error:
+            raise GuardError(
+                f"BigQuery refused a batch of {self.stream_name}: {_reasons(load.job, error)}"
+            ) from error
 
-    def _merge(self) -> str:
-        names = [f"`{column.name}`" for column in self._columns]
-        listed = ", ".join(names)
-        values = ", ".join(f"s.{name}" for name in names)
-        if not self._keys:
-            return (
-                f"INSERT INTO `{self.target_table}` ({listed}) SELECT {listed} FROM `{self._stage}`"
-            )
-        keys = [f"`{key}`" for key in self._keys]
-        return (
-            f"MERGE `{self.target_table}` AS t USING ("
-            f"SELECT * FROM `{self._stage}` WHERE TRUE QUALIFY ROW_NUMBER() OVER ("
-            f"PARTITION BY {', '.join(keys)} ORDER BY `{self._names[_SEQUENCE]}` DESC) = 1) AS s "
-            f"ON {' AND '.join(f't.{key} = s.{key}' for key in keys)} "
-            f"WHEN MATCHED THEN UPDATE SET {', '.join(f'{name} = s.{name}' for name in names)} "
-            f"WHEN NOT MATCHED THEN INSERT ({listed}) VALUES ({values})"
+
+class _Content:
+    """What rows without a key are, however often they are sent."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._sum = hashlib.sha256()
+        self._is_known = True
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """A record, as it came, with what the SDK has added."""
+        self.rows += 1
+        # Without a time of extraction, the same row may well be another observation of it.
+        self._is_known = self._is_known and record.get(_EXTRACTED) is not None
+        as_sent = {name: value for name, value in record.items() if name not in _OF_THIS_RUN}
+        self._sum.update(
+            orjson.dumps(as_sent, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS)
         )
+
+    def digest(self, table: str) -> str | None:
+        """A name for it in a table; None where it cannot be told from rows that only look so."""
+        if not self._is_known:
+            return None
+        return hashlib.sha256(f"{table} {self._sum.hexdigest()}".encode()).hexdigest()[:40]
 
 
 def _reasons(job: bigquery.LoadJob, error: api.BadRequest) -> str:

@@ -13,6 +13,7 @@ from target_bigquery.target import TargetBigQuery
 
 from kinetic_target_bigquery.errors import GuardError
 from kinetic_target_bigquery.key_file import read_key
+from kinetic_target_bigquery.layout import SETTING, read_layouts
 from kinetic_target_bigquery.sink import GuardedSink
 
 if TYPE_CHECKING:
@@ -29,12 +30,23 @@ _DEFAULTS = {
 }
 _FIXED = ("dedupe_before_upsert", "denormalized", "method", "upsert")
 """The one way that is proved."""
+_ABSENT = ("bucket", "generate_view", "overwrite", "schema_resolver_version")
+"""Settings of the community's that mean nothing here."""
+_OF_THE_SDK = {
+    "add_record_metadata", "batch_config", "flattening_enabled", "flattening_max_depth",
+    "stream_map_config", "stream_maps",
+}  # fmt: skip
 
 
 def _settings() -> dict[str, Any]:
     schema: dict[str, Any] = copy.deepcopy(TargetBigQuery.config_jsonschema)
     for name, default in _DEFAULTS.items():
         schema["properties"][name]["default"] = default
+    for name in _ABSENT:
+        del schema["properties"][name]
+    # Unset means: wherever the dataset is.
+    del schema["properties"]["location"]["default"]
+    schema["properties"]["tables"] = SETTING
     return schema
 
 
@@ -45,6 +57,9 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
 
     def __init__(self, *, config: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401
         super().__init__(config=config, **options)
+        unknown = self.config.keys() - self.config_jsonschema["properties"].keys() - _OF_THE_SDK
+        if unknown:
+            raise GuardError(f"there is no setting {', '.join(sorted(unknown))}; remove it")
         for name in _FIXED:
             if self.config.get(name, _DEFAULTS[name]) != _DEFAULTS[name]:
                 raise GuardError(
@@ -52,6 +67,29 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
                     "loading lose rows; remove the setting"
                 )
         self.credentials = self._credentials = _credentials(self.config)
+        self.layouts = read_layouts(self.config.get("tables", {}))
+        self._streams: dict[str, str] = {}
+        """By table, in lower case."""
+
+    def table_of(self, stream: str, own: str) -> str:
+        """A stream's table.
+
+        Args:
+            stream: its name.
+            own: what its table is called where `tables` does not say.
+
+        Raises:
+            GuardError: when another stream has it.
+        """
+        layout = self.layouts.get(stream)
+        table = (layout and layout.table) or own
+        other = self._streams.setdefault(table.lower(), stream)
+        if other != stream:
+            raise GuardError(
+                f"{other} and {stream} would both be loaded into {table}; give one of them another "
+                "`table` in `tables`"
+            )
+        return table
 
     def get_sink_class(self, stream_name: str | None = None) -> type[GuardedSink]:  # noqa: ARG002
         """One kind for all streams."""
@@ -80,9 +118,12 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
         """Start a load job; without the community's workers, which give up jobs in silence."""
         Target.drain_one(self, sink)
 
-    def drain_all(self, is_endofpipe: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002
+    def drain_all(self, is_endofpipe: bool = False) -> None:  # noqa: FBT001, FBT002
         """Load and merge everything, then say so: STATE is what the tables hold."""
         state = copy.deepcopy(self._latest_state)
+        if is_endofpipe and self.layouts.keys() - self._streams.values():
+            absent = sorted(self.layouts.keys() - self._streams.values())
+            self.logger.info("`tables` also names %s, which did not come", ", ".join(absent))
         sinks = list(self._sinks_active.values())
         for sink in sinks:
             self.drain_one(sink)

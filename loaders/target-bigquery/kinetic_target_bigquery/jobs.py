@@ -1,0 +1,143 @@
+"""Jobs under ids of our own: one whose answer was lost is found again, not run twice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import requests
+from google.api_core import exceptions as api
+from google.auth.exceptions import TransportError
+from google.cloud import bigquery
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+
+_CALL_SECONDS = 120
+_MOST_TRIES = 3
+_MOST_IDS = 50
+_LOST = (api.ServerError, api.NotFound, requests.RequestException, TransportError, ConnectionError)
+"""After these nobody knows whether the job was started. An upload that has ended is not found."""
+_PASSING = {"backendError", "internalError", "jobBackendError", "jobInternalError",
+            "rateLimitExceeded", "jobRateLimitExceeded"}  # fmt: skip
+
+
+class Patience:
+    """How long to try: a request, and a job.
+
+    Args:
+        seconds: for a request with all its repeats, and for a load job.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.retry = bigquery.DEFAULT_RETRY.with_timeout(seconds)
+
+    @property
+    def call(self) -> dict[str, Any]:
+        """Arguments of each request."""
+        return {"retry": self.retry, "timeout": _CALL_SECONDS}
+
+
+class Job:
+    """One piece of work, done once.
+
+    BigQuery takes a job id once, whatever becomes of the job, and answers 409 ever after. So each
+    try has an id of its own, `name-1`, `name-2`, ..., and one that failed has changed nothing.
+
+    Args:
+        client: Google's.
+        name: of the work, in letters, digits, dashes and underscores.
+        start: starts the job of an id.
+        patience: with requests.
+        location: of the dataset.
+        since: a job that was there before this is of other days: it does not count.
+    """
+
+    def __init__(
+        self,
+        client: bigquery.Client,
+        name: str,
+        start: Callable[[str], Any],
+        patience: Patience,
+        location: str | None,
+        since: datetime | None = None,
+    ) -> None:
+        self._client = client
+        self._name = name
+        self._start = start
+        self._patience = patience
+        self._location = location
+        self._since = since
+        self._number = 0
+        self._tries = 0
+        self.was_there = False
+        """Whether it had been done already."""
+        self.job = self._begin()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Until it is done.
+
+        Raises:
+            concurrent.futures.TimeoutError: when it is not, after these seconds.
+        """
+        limit = {} if seconds is None else {"timeout": seconds}
+        while True:
+            try:
+                self.job.result(**limit, retry=self._patience.retry)
+            except api.GoogleAPICallError as error:
+                if not is_passing(error) or self._tries >= _MOST_TRIES:
+                    raise
+                self.job = self._begin()
+            else:
+                return
+
+    def _begin(self) -> Any:  # noqa: ANN401
+        self._tries += 1
+        while True:
+            self._number += 1
+            job_id = f"{self._name}-{self._number}"
+            try:
+                return self._started(job_id)
+            except api.Conflict:
+                found = self._find(job_id)
+            if self._counts(found):
+                self.was_there = True
+                return found
+            if self._number >= _MOST_IDS:
+                raise api.Conflict(f"job {job_id} is the last of {_MOST_IDS} that failed")
+
+    def _started(self, job_id: str) -> Any:  # noqa: ANN401
+        for tries_left in range(_MOST_TRIES - 1, -1, -1):
+            try:
+                return self._start(job_id)
+            except _LOST:
+                try:
+                    return self._find(job_id)
+                except api.NotFound:
+                    pass
+                if not tries_left:
+                    raise
+        raise AssertionError
+
+    def _find(self, job_id: str) -> Any:  # noqa: ANN401
+        return self._client.get_job(job_id, location=self._location, **self._patience.call)
+
+    def _counts(self, found: Any) -> bool:  # noqa: ANN401
+        if found.state == "DONE" and found.error_result:
+            return False
+        return self._since is None or found.created >= self._since
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether BigQuery says that the same may go well a moment later."""
+    if isinstance(error, api.ServerError):
+        return True
+    return reason(error) in _PASSING
+
+
+def reason(error: BaseException) -> str:
+    """BigQuery's own word for what was wrong; empty where it has none."""
+    errors = getattr(error, "errors", None) or [{}]
+    first = errors[0]
+    return str(first.get("reason", "")) if isinstance(first, dict) else ""
