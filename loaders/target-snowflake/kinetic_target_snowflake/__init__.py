@@ -1,0 +1,1 @@
+"""The community's target-snowflake, rounding nothing and dropping nothing."""
