@@ -60,11 +60,11 @@ class _Differences:
 
     def report(self) -> None:
         """Fill in what is missing, surplus and doubled, and decide."""
-        verdict, sets = self._verdict, self._sets
+        verdict, sets, keep = self._verdict, self._sets, self._keep
         self._changed = sum(map(len, sets.missing(changed=True)))
-        verdict.missing = self._note("missing", self._confirmed("missing"))
-        verdict.surplus = self._note("surplus", self._confirmed("surplus"))
-        verdict.doubled = self._note("doubled", _flat(sets.doubled()))
+        verdict.missing = verdict.note("missing", self._confirmed("missing"), keep)
+        verdict.surplus = verdict.note("surplus", self._confirmed("surplus"), keep)
+        verdict.doubled = verdict.note("doubled", _flat(sets.doubled()), keep)
         verdict.changed = self._changed
         is_equal = not (verdict.missing or verdict.surplus or verdict.doubled)
         verdict.decide(is_equal=is_equal)
@@ -86,15 +86,6 @@ class _Differences:
                 "they were compared may be among the others"
             )
             yield from chain([rest], keys)
-
-    def _note(self, kind: str, keys: Iterable[bytes]) -> int:
-        count = 0
-        kept = self._verdict.keys.setdefault(kind, [])
-        for key in keys:
-            count += 1
-            if self._keep is None or count <= self._keep:
-                kept.append(key)
-        return count
 
 
 def _is_open(row: Row | None) -> bool:

@@ -136,6 +136,7 @@ class TapConfig:
     sweep_streams: tuple[str, ...] = ()
     sweep_path: str | None = None
     run_log_path: str | None = None
+    sent_keys_path: str | None = None
 
     @property
     def leaves_closed_out(self) -> bool:

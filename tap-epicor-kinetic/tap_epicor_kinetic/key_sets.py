@@ -81,6 +81,14 @@ class KeySets:
             "AND NOT EXISTS (SELECT 1 FROM tenant WHERE tenant.key = other.key)"
         )
 
+    def both(self, *, changed: bool) -> Iterator[list[bytes]]:
+        """The tenant's keys that the other side has as well."""
+        return self._pages(
+            "SELECT key FROM tenant WHERE changed = ? AND key > ? "
+            "AND EXISTS (SELECT 1 FROM other WHERE other.key = tenant.key)",
+            int(changed),
+        )
+
     def doubled(self) -> Iterator[list[bytes]]:
         """Keys that the other side has more than once."""
         return self._pages("SELECT key FROM other WHERE times > 1 AND key > ?")

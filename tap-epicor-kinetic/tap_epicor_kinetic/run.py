@@ -14,6 +14,7 @@ from .audit import Outcome, RunLog
 from .errors import Interrupted, TapError
 from .extract.ahead import Ahead
 from .extract.bookmark import Bookmark
+from .sent_keys import SentKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -51,6 +52,7 @@ class Run:
         self.ahead = Ahead(self.stop)
         self.outcomes: list[Outcome] = []
         self.log = RunLog(config.run_log_path)
+        self.sent_keys = SentKeys(config.sent_keys_path, self.run_id)
         self._state = state
         self._output = output
         self._state_written_at = 0.0

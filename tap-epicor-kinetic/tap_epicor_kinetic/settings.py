@@ -215,6 +215,9 @@ _PROPERTIES: JsonSchema = {
     "run_log_path": _text(
         "Run log", "Append one JSON line per company and stream of each run to this file"
     ),
+    "sent_keys_path": _text(
+        "Sent keys", "Keep the keys of the last run in this file, for verify --sent-keys"
+    ),
 }
 
 SETTINGS: JsonSchema = {

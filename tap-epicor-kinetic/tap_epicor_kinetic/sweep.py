@@ -6,7 +6,7 @@ A retraction is sent again by each run until STATE shows that the target had it.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger("tap-epicor-kinetic")
 
 _encode = msgspec.json.Encoder(decimal_format="number").encode
+
+
+@dataclass(frozen=True)
+class Retractions:
+    """Records of rows that are gone, and their keys as they are sent."""
+
+    lines: list[bytes]
+    keys: list[Key]
 
 
 class KeySweep:
@@ -91,10 +99,10 @@ class KeySweep:
         keys = self._keys(page)
         self._memory.add([keys[n] for n in rows])
 
-    def unconfirmed(self, gone: str, synced_at: str) -> Iterator[tuple[list[bytes], int]]:
-        """Retractions of earlier runs that the target may not have: lines, and how many."""
+    def unconfirmed(self, gone: str, synced_at: str) -> Iterator[Retractions]:
+        """Retractions of earlier runs that the target may not have."""
         for keys in self._memory.unconfirmed():
-            yield self._lines(keys, gone, synced_at), len(keys)
+            yield self._retractions(keys, gone, synced_at)
 
     @property
     def is_due(self) -> bool:
@@ -105,8 +113,8 @@ class KeySweep:
 
     def sweep(
         self, source: Source, known: Bookmark, ahead: Ahead, gone: str, synced_at: str
-    ) -> Iterator[tuple[list[bytes], int]]:
-        """Read all keys that the tenant has; retractions of the others: lines, and how many.
+    ) -> Iterator[Retractions]:
+        """Read all keys that the tenant has; retractions of the others.
 
         Raises:
             TapError: when too much would vanish at once.
@@ -137,7 +145,7 @@ class KeySweep:
         limit = self._config.sweep_limit_percent
         for keys in memory.finish_sweep(self.generation + 1, limit):
             vanished += len(keys)
-            yield self._lines(keys, gone, synced_at), len(keys)
+            yield self._retractions(keys, gone, synced_at)
         logger.info("%s of company %s: swept %d keys, %d are gone", definition.name,
                     self._company, met, vanished)  # fmt: skip
 
@@ -150,6 +158,11 @@ class KeySweep:
                 values = [None if value is None else utc_text(value) for value in values]
             columns.append(values)
         return list(zip(*columns, strict=True))
+
+    def _retractions(self, keys: Sequence[Key], gone: str, synced_at: str) -> Retractions:
+        sent = [self._key.index(name) for name in self._definition.sent_key]
+        as_sent = [tuple(key[n] for n in sent) for key in keys]
+        return Retractions(self._lines(keys, gone, synced_at), as_sent)
 
     def _lines(self, keys: Sequence[Key], gone: str, synced_at: str) -> list[bytes]:
         rows = [dict(zip(self._key, key, strict=True)) for key in keys]

@@ -76,10 +76,12 @@ class Sync:
                 "No stream is selected, so there is nothing to read; look at the catalog's "
                 "selection, or at the select rules in meltano.yml."
             )
+        run.sent_keys.begin()
         units = self._units(streams)
         run.write_state()
         try:
             self._send(units, with_audit=with_audit)
+            run.sent_keys.finish()
         except Exception:
             log_summary(logger, run.outcomes)
             try:

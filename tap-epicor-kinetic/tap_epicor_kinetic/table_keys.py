@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _PAGE = 10_000
 _COMPANY = "_epicor_company"
 _MARK = "_sdc_deleted_at"
+_RUN = "_epicor_run_id"
 
 
 class WarehouseError(TapError):
@@ -93,6 +94,7 @@ class Database:
             tuple(columns[c.lower()] for c in key_columns),
             columns[_COMPANY],
             columns.get(_MARK),
+            columns.get(_RUN),
         )
 
     def rows(self, query: sqlalchemy.Select[Any], what: str) -> Iterator[Sequence[Sequence[Any]]]:
@@ -153,13 +155,43 @@ class Table:
     key: tuple[str, ...]
     company: str
     mark: str | None
+    run: str | None
 
     def open_keys(self, company: str) -> Iterator[Sequence[Sequence[Any]]]:
         """Pages of key values, as the driver gives them, of rows that are not marked."""
+        return self._rows(self._keys(company, is_marked=False))
+
+    def keys_of_run(
+        self, company: str, run_id: str, *, is_marked: bool
+    ) -> Iterator[Sequence[Sequence[Any]]]:
+        """The same of rows that one run was the last to send.
+
+        Raises:
+            WarehouseError: the table does not say which run that was.
+        """
+        if self.run is None:
+            raise WarehouseError(
+                f"Table {self.table.name} has no column {_RUN}, so its rows are of no known run."
+            )
+        if is_marked and self.mark is None:
+            return iter(())
+        query = self._keys(company, is_marked=is_marked)
+        return self._rows(query.where(self.table.c[self.run] == run_id))
+
+    def doubled_keys(self, company: str) -> Iterator[Sequence[Sequence[Any]]]:
+        """Keys that stand more than once in the table, marked or not."""
+        query = self._keys(company).group_by(*(self.table.c[name] for name in self.key))
+        return self._rows(query.having(sqlalchemy.func.count() > 1))
+
+    def _keys(self, company: str, *, is_marked: bool | None = None) -> sqlalchemy.Select[Any]:
         columns = self.table.c
         query = sqlalchemy.select(*(columns[name] for name in self.key)).where(
             columns[self.company] == company
         )
-        if self.mark:
-            query = query.where(columns[self.mark].is_(None))
+        if self.mark is None or is_marked is None:
+            return query
+        mark = columns[self.mark]
+        return query.where(mark.is_not(None) if is_marked else mark.is_(None))
+
+    def _rows(self, query: sqlalchemy.Select[Any]) -> Iterator[Sequence[Sequence[Any]]]:
         return self.database.rows(query, self.table.name)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from .output import Output
     from .run import Run
     from .selection import SelectedStream
-    from .sweep import KeySweep
+    from .sweep import KeySweep, Retractions
 
 logger = logging.getLogger("tap-epicor-kinetic")
 
@@ -91,6 +91,7 @@ class Unit:
         writer, outcome = self._writer, self.outcome
         outcome.replication_key = self.stream.definition.replication_key_name
         outcome.bookmark_before = _text(reader.bookmark.value)
+        run.sent_keys.begin_section(self.stream.definition, self.company)
         with ExitStack() as stack:
             stack.enter_context(_Account(outcome, reader, self.source))
             if self._opening is not None:
@@ -133,16 +134,21 @@ class Unit:
                 )
 
     def _note_keys(self, reader: Reader, page: ReadPage) -> None:
-        """For `verify`: which open rows a read of everything sent."""
-        if not self._run.config.run_log_path or not reader.reads_everything:
+        """For `verify`: which rows this run sent, and which open ones a read of everything did."""
+        config = self._run.config
+        is_logged = config.run_log_path and reader.reads_everything
+        if not (is_logged or config.sent_keys_path):
             return
-        from .key_checksum import KeyChecksum  # noqa: PLC0415 - only with a run log
-
-        if self.outcome.keys is None:
-            self.outcome.keys = KeyChecksum()
         names = self.stream.definition.sent_key
         keys = list(zip(*(page.page.column(name) for name in names), strict=True))
-        self.outcome.keys.add([keys[n] for n in page.rows if n not in page.closed])
+        sent = [keys[n] for n in page.rows]
+        retracted = {n for n, row in enumerate(page.rows) if row in page.closed}
+        self._run.sent_keys.add(sent, retracted)
+        if is_logged:
+            from .key_checksum import KeyChecksum  # noqa: PLC0415 - only with a run log
+
+            self.outcome.keys = self.outcome.keys or KeyChecksum()
+            self.outcome.keys.add([key for n, key in enumerate(sent) if n not in retracted])
 
     @property
     def _is_swept(self) -> bool:
@@ -162,13 +168,18 @@ class Unit:
     def _send_deletions(self, output: Output, reader: Reader, sweep: KeySweep) -> None:
         """What earlier sweeps found and the target may not have, and what is gone since."""
         gone, at = self._run.started_at, now()
-        for lines, rows in sweep.unconfirmed(gone, at):
-            self._write(output, lines, rows, rows)
+        for retractions in sweep.unconfirmed(gone, at):
+            self._retract(output, retractions)
         if sweep.is_due:
             found = sweep.sweep(reader.source, reader.bookmark, self._run.ahead, gone, at)
-            for lines, rows in found:
-                self._write(output, lines, rows, rows)
+            for retractions in found:
+                self._retract(output, retractions)
         reader.bookmark.swept = sweep.generation
+
+    def _retract(self, output: Output, retractions: Retractions) -> None:
+        keys = retractions.keys
+        self._write(output, retractions.lines, len(keys), len(keys))
+        self._run.sent_keys.add(keys, range(len(keys)))
 
     def send_sample(self, output: Output, rows: int, bookmark: Bookmark) -> None:
         """Write the first rows of a first sync, without touching STATE."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 EQUAL = "equal"
 DIFFERS = "differs"
@@ -16,9 +16,8 @@ UNPROVED = "unproved"
 FAILED = "failed"
 
 _KINDS = ("missing", "surplus", "doubled")
-_HEADER = (
-    "stream", "company", "tenant open", "tenant closed", "other side", *_KINDS, "verdict"
-)  # fmt: skip
+TENANT = ("tenant open", "tenant closed", "other side")
+SENT = ("sent", "retracted", "in the table")
 SHOWN = 20
 """Differing keys of a kind that people get to see."""
 _TEXT_CELLS = 2
@@ -66,6 +65,16 @@ class Verdict:
         if self.verdict == EQUAL:
             self.verdict = UNPROVED
 
+    def note(self, kind: str, keys: Iterable[bytes], keep: int | None) -> int:
+        """Count differing keys of a kind, and keep the first of them; all where `keep` is None."""
+        count = 0
+        kept = self.keys.setdefault(kind, [])
+        for key in keys:
+            count += 1
+            if keep is None or count <= keep:
+                kept.append(key)
+        return count
+
     def row(self) -> dict[str, Any]:
         """For JSON."""
         return {
@@ -80,10 +89,16 @@ def as_json(verdicts: Sequence[Verdict]) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
-def as_text(verdicts: Sequence[Verdict]) -> str:
-    """One table, then what there is to say and the first keys of each stream that is not equal."""
-    lines = [_HEADER, *map(_cells, verdicts)]
-    widths = [max(len(line[n]) for line in lines) for n in range(len(_HEADER))]
+def as_text(verdicts: Sequence[Verdict], sides: Sequence[str] = TENANT) -> str:
+    """One table, then what there is to say and the first keys of each stream that is not equal.
+
+    Args:
+        verdicts: one per stream and company.
+        sides: how the three counts of the two sides are called.
+    """
+    header = ("stream", "company", *sides, *_KINDS, "verdict")
+    lines = [header, *map(_cells, verdicts)]
+    widths = [max(len(line[n]) for line in lines) for n in range(len(header))]
     shown = ["  ".join(_aligned(line, widths)).rstrip() for line in lines]
     return "\n".join([*shown, *(told for each in verdicts for told in _details(each))])
 

@@ -1,4 +1,4 @@
-"""`tap-epicor-kinetic verify`: is what was loaded what the tenant shows as open?
+"""`tap-epicor-kinetic verify`: is what was loaded what the tenant shows, or what a run sent?
 
 0 equality was proved everywhere; 1 it was not; 2 a setting or option has to change.
 """
@@ -8,30 +8,34 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .against_run_log import compare_with_run_log
+from .against_sent_keys import compare_with_sent_keys
 from .against_table import compare_with_table
 from .business_objects import BUSINESS_OBJECTS
 from .discovery import discover
 from .errors import ServerFault, SettingsError, TapError, WalkError
 from .key_values import KeyValues
 from .kinetic.get_rows import Siblings
+from .odata.metadata import Column
 from .selection import SelectedStream
+from .sent_keys import read_sent_keys
 from .sent_rows import SentRows, read_run_log
 from .table_keys import Database, WarehouseError
 from .tap import TapEpicorKinetic
 from .tenant_keys import TenantKeys
 from .unit import Unit
-from .verdict import FAILED, SHOWN, Verdict, are_equal, as_json, as_text
+from .verdict import FAILED, SENT, SHOWN, TENANT, Verdict, are_equal, as_json, as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .discovery import StreamDefinition
     from .extract.reader import Source
@@ -53,6 +57,7 @@ class Options:
     catalog: Path | None
     state: Path | None
     run_log: Path | None
+    sent_keys: Path | None
     database: str | None
     schema: str | None
     table_template: str
@@ -66,6 +71,11 @@ class Options:
 @click.option("--state", type=_JSON_FILE, help="STATE after the last run: what changed since.")
 @click.option("--run-log", type=_JSON_FILE, help="Compare with the run log (`run_log_path`).")
 @click.option(
+    "--sent-keys",
+    type=_JSON_FILE,
+    help="Compare what the last run sent (`sent_keys_path`) with the tables; asks no tenant.",
+)
+@click.option(
     "--database",
     envvar="VERIFY_DATABASE",
     help="Compare with tables behind a SQLAlchemy URL; VERIFY_DATABASE keeps it off the screen.",
@@ -76,7 +86,8 @@ class Options:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with all differing keys.")
 def _command(**given: Any) -> int:  # noqa: ANN401 - click's
     """Compare a tenant's open rows with what was sent or loaded."""
-    return _verify(Options(**given))
+    options = Options(**given)
+    return _prove(options) if options.sent_keys else _verify(options)
 
 
 def main(arguments: list[str]) -> int:
@@ -112,7 +123,44 @@ def _verify(options: Options) -> int:
             for definition in definitions
             for company in tap.settings.companies
         ]
-    click.echo(as_json(verdicts) if options.as_json else as_text(verdicts))
+    return _tell(verdicts, options, TENANT)
+
+
+def _prove(options: Options) -> int:
+    """What a run sent against what was loaded; where nothing was sent there is nothing to prove."""
+    if not options.database or options.run_log:
+        raise SettingsError(
+            "--sent-keys needs --database (VERIFY_DATABASE), whose tables it is compared with, and "
+            "no --run-log."
+        )
+    with Database(options.database, options.schema) as database:
+        verdicts = list(_proofs(database, options))
+    if not verdicts:
+        raise SettingsError(f"--streams {options.streams} names nothing that the run has read.")
+    return _tell(verdicts, options, SENT)
+
+
+def _proofs(database: Database, options: Options) -> Iterator[Verdict]:
+    assert options.sent_keys is not None  # noqa: S101 - _command() has seen to it
+    only = {name.strip() for name in (options.streams or "").split(",") if name.strip()}
+    for sent in read_sent_keys(options.sent_keys):
+        section = sent.section
+        if only and section.stream not in only:
+            continue
+        verdict = Verdict(section.stream, section.company)
+        name = options.table_template.replace("{stream}", section.stream)
+        columns = zip(section.columns, section.types, strict=True)
+        values = KeyValues([Column(column, edm_type) for column, edm_type in columns])
+        keep = None if options.as_json else SHOWN
+        table = partial(database.table, name, section.columns)
+        # A table that is not there after a load is the load's fault.
+        with _failure_noted(verdict, SettingsError, WarehouseError):
+            compare_with_sent_keys(verdict, sent, table, values, keep=keep)
+        yield verdict
+
+
+def _tell(verdicts: Sequence[Verdict], options: Options, sides: Sequence[str]) -> int:
+    click.echo(as_json(verdicts) if options.as_json else as_text(verdicts, sides))
     return _EQUAL if are_equal(verdicts) else _NOT_EQUAL
 
 
@@ -218,9 +266,15 @@ def _compared(compare: Compare, definition: StreamDefinition, company: str) -> V
     """One stream's trouble must not hide what the others are like."""
     verdict = Verdict(definition.name, company)
     logger.info("%s %s: comparing", definition.name, company)
-    try:
+    with _failure_noted(verdict, ServerFault, WalkError, WarehouseError):
         compare(definition, verdict)
-    except (ServerFault, WalkError, WarehouseError) as error:
+    return verdict
+
+
+@contextmanager
+def _failure_noted(verdict: Verdict, *errors: type[TapError]) -> Iterator[None]:
+    try:
+        yield
+    except errors as error:
         verdict.verdict = FAILED
         verdict.notes.append(str(error))
-    return verdict
