@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    NoSuchModuleError,
+    NoSuchTableError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
 
 from .errors import SettingsError, TapError
 
@@ -116,7 +122,16 @@ class Database:
         except NoSuchTableError:
             known = self._folded(name)
             columns = self._inspector.get_columns(known, self._schema)
+        except ProgrammingError:
+            # duckdb_engine asks DuckDB 1.2 for a catalog that it does not have.
+            return known, {column.lower(): column for column in self._columns_of_no_row(name)}
         return known, {c["name"].lower(): c["name"] for c in columns}
+
+    def _columns_of_no_row(self, name: str) -> list[str]:
+        table = sqlalchemy.table(name, schema=self._schema)
+        query = sqlalchemy.select(sqlalchemy.text("*")).select_from(table)
+        with self._engine.connect() as connection:
+            return list(connection.execute(query.where(sqlalchemy.false())).keys())
 
     def _folded(self, name: str) -> str:
         tables = [

@@ -36,8 +36,9 @@ def test_rendered_files_are_in_step_with_the_code():
 
 
 def test_meltano_knows_each_setting_of_the_tap_as_it_is_declared():
-    (tap,) = yaml.safe_load(text_of("meltano.yml"))["plugins"]["extractors"]
+    (tap, *heirs) = yaml.safe_load(text_of("meltano.yml"))["plugins"]["extractors"]
 
+    assert all("settings" not in heir for heir in heirs)
     assert tap["settings"] == render.meltano_settings()
 
 
@@ -56,7 +57,9 @@ def test_meltano_is_told_the_kind_of_every_setting_that_is_not_text():
 def test_every_setting_that_meltano_yml_gives_a_value_exists():
     project = yaml.safe_load(text_of("meltano.yml"))
     plugins = [p for kind in project["plugins"].values() for p in kind]
-    known = {p["name"]: {s["name"] for s in p["settings"]} for p in plugins}
+    owners = {p["name"]: p.get("inherit_from", p["name"]) for p in plugins}
+    declared = {p["name"]: {s["name"] for s in p.get("settings", ())} for p in plugins}
+    known = {name: declared[owner] for name, owner in owners.items()}
     given = [*plugins]
     for environment in project["environments"]:
         given += [p for kind in environment["config"]["plugins"].values() for p in kind]
@@ -66,7 +69,7 @@ def test_every_setting_that_meltano_yml_gives_a_value_exists():
 
 def test_nothing_in_meltano_yml_is_secret_and_every_secret_is_marked():
     project = yaml.safe_load(text_of("meltano.yml"))
-    (tap,) = project["plugins"]["extractors"]
+    tap, *_ = project["plugins"]["extractors"]
 
     secrets = {n for n, schema in render.settings().items() if schema.get("secret")}
     assert {s["name"] for s in tap["settings"] if s.get("sensitive")} == secrets
