@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Runs one job of meltano.yml, never two at once, and says how it ended.
 
-usage: run_job.py [--log-folder FOLDER] JOB [options of `meltano run`]
+usage: run_job.py [--log-folder FOLDER] [--wait SECONDS] JOB [options of `meltano run`]
 
+    --log-folder          keep JOB.log there as well, ten files of 10 MB
+    --wait                how long to wait for another job to end; not at all unless given
     MELTANO_ENVIRONMENT   which environment of meltano.yml; prod unless set
     ALERT_COMMAND         run by the shell when the job fails. What happened comes on its stdin,
                           KINETIC_JOB and KINETIC_EXIT_CODE are in its environment
@@ -22,6 +24,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -49,6 +52,7 @@ _STATE_IS_LOST = (
 )
 _LOG_BYTES, _LOGS = 10_000_000, 9
 _ALERT_SECONDS = 60
+_LOCK_SECONDS = 0.5
 log = logging.getLogger("run_job")
 
 
@@ -110,6 +114,7 @@ def main(arguments: list[str]) -> int:
         usage=argparse.SUPPRESS,
     )
     parser.add_argument("--log-folder", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--wait", type=float, default=0, help=argparse.SUPPRESS)
     parser.add_argument("job", metavar="JOB", help=argparse.SUPPRESS)
     options, more = parser.parse_known_args(arguments)
     environment = os.environ.get("MELTANO_ENVIRONMENT") or "prod"
@@ -118,7 +123,7 @@ def main(arguments: list[str]) -> int:
         if _would_lose_state():
             code, sentence = SETTING, _STATE_IS_LOST
         else:
-            with _alone(environment, options.job) as lock:
+            with _alone(environment, options.job, options.wait) as lock:
                 code, sentence = _run(environment, options.job, more, lock)
     except Busy as busy:
         code, sentence = BUSY, str(busy)
@@ -156,20 +161,29 @@ def _run(environment: str, job: str, more: list[str], lock: int) -> tuple[int, s
 
 
 @contextmanager
-def _alone(environment: str, job: str) -> Iterator[int]:
+def _alone(environment: str, job: str, patience: float) -> Iterator[int]:
     """A lock as long as the job or anything that it started lasts; its file descriptor."""
     folder = PROJECT / ".meltano"
     folder.mkdir(exist_ok=True)
     with (folder / f"run-job-{environment}.lock").open("a+", encoding="utf-8") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.seek(0)
-            raise Busy(f"Under way: {file.read().strip() or 'another job'}.") from None
+        deadline = time.monotonic() + patience
+        while not _locked(file.fileno()):
+            if time.monotonic() >= deadline:
+                file.seek(0)
+                raise Busy(f"Under way: {file.read().strip() or 'another job'}.")
+            time.sleep(_LOCK_SECONDS)
         file.truncate(0)
         file.write(f"{job} since {datetime.now(timezone.utc):%Y-%m-%d %H:%M:%S} UTC")
         file.flush()
         yield file.fileno()
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _would_lose_state() -> bool:
