@@ -33,6 +33,20 @@ _EMULATOR = ("fakesnow[server]==0.12.1", _CLIENT)
 _USERS = f"{DATABASE}.EMULATED_USERS"
 _STAGE = f"{_USERS}.STAGE"
 """Stands for the stage that each user has, which the emulator has not."""
+_ANY = re.DOTALL | re.IGNORECASE
+_PUT = re.compile(r"\s*put (?P<file>'file:[^']+') '@~/(?P<path>[^']+)'", _ANY)
+_REMOVE = re.compile(r"\s*remove '@~/(?P<path>[^']+?)/?'", _ANY)
+_DROP_FORMAT = re.compile(r"\s*drop file format ", _ANY)
+_COPY = re.compile(
+    r"\s*copy into (?P<table>\S+) (?P<names>\(.*?\)) from "
+    r"\(select (?P<columns>.*) from '@~/(?P<path>[^']+)'\)\s*file_format",
+    _ANY,
+)
+_MERGE = re.compile(
+    r"\s*merge into (?P<table>\S+) d using \(select (?P<columns>.*?) from '@~/(?P<path>[^']+)'"
+    r"\(file_format => [^)]+\)(?P<last>.*?)\) s (?P<rest>on .*)",
+    _ANY,
+)
 _ROWS = """
 import pickle, sys
 from datetime import datetime, timezone
@@ -43,13 +57,22 @@ def plain(value):
 with snowflake.connector.connect(
     account=account, user=user, password="reader", database=database
 ) as connection:
-    cursor = connection.cursor().execute(query)
+    cursor = connection.cursor()
+    if query.startswith("table "):
+        # The emulator gives a null time as the first of 1970.
+        home = query.removeprefix("table ")
+        times = [row[0] for row in cursor.execute(f"describe table {home}")
+                 if row[1].startswith("TIMESTAMP")]
+        nulls = "".join(f', "{name}" is null as "{name} is null"' for name in times)
+        query = f"select *{nulls} from {home}"
+    cursor.execute(query)
     names = [column.name.lower() for column in cursor.description]
     while rows := cursor.fetchmany(10_000):
         found = [dict(zip(names, map(plain, row))) for row in rows]
         pickle.dump(found, sys.stdout.buffer)
 """
 """Each value with the type that Snowflake's client gives it; times in UTC."""
+_NULL = " is null"
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,7 @@ class Front(LoopbackService):
     Attributes:
         logins: what was sent to log in, in order.
         statements: each statement as the client sent it.
+        staged: lines of the files that were put into the stage.
         login_fault: answers each login where set.
     """
 
@@ -91,8 +115,9 @@ class Front(LoopbackService):
         self.upstream = port
         self.logins: list[dict[str, Any]] = []
         self.statements: list[str] = []
+        self.staged: list[bytes] = []
         self.login_fault: Fault | None = None
-        self._what, self._times = re.compile("$^"), 0
+        self._what, self._times, self._spared = re.compile("$^"), 0, 0
         self._fault: Fault | None = None
         self._is_done_first = False
         self._answered: dict[str, tuple[int, list[tuple[str, str]], bytes]] = {}
@@ -101,9 +126,10 @@ class Front(LoopbackService):
         server.owner = self
         super().__init__(server)
 
-    def fail(self, what: str, fault: Fault, times: int = 10**6) -> None:
-        """Answer statements that begin with a pattern with a fault from now on."""
+    def fail(self, what: str, fault: Fault, times: int = 10**6, *, after: int = 0) -> None:
+        """Answer statements that begin with a pattern with a fault; `after` so many of them."""
         self._set(what, fault, times, is_done_first=False)
+        self._spared = after
 
     def cut(self, what: str, times: int = 10**6, *, after: bool = False) -> None:
         """Hang up instead of answering such statements, before or after they were executed."""
@@ -115,13 +141,16 @@ class Front(LoopbackService):
         self.login_fault = None
 
     def _set(self, what: str, fault: Fault | None, times: int, *, is_done_first: bool) -> None:
-        self._what, self._times = re.compile(what, re.IGNORECASE), times
+        self._what, self._times, self._spared = re.compile(what, _ANY), times, 0
         self._fault, self._is_done_first = fault, is_done_first
 
     def judge(self, statement: str) -> tuple[bool, Fault | None, bool]:
         """Whether a statement fails, with what fault (None: hung up on), and whether it is done."""
         self.statements.append(statement)
         fails = bool(self._times > 0 and self._what.match(statement.strip()))
+        if fails and self._spared:
+            self._spared -= 1
+            fails = False
         self._times -= fails
         return fails, self._fault, self._is_done_first
 
@@ -159,6 +188,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._log_in(body)
         elif self.path.startswith("/queries/v1/query-request"):
             self._query(body)
+        elif self.path.startswith("/fs_bucket"):
+            self.server.owner.staged += gzip.decompress(body).splitlines()
+            self._answer(*self._pass_on(self.command, self.path, body))
         else:
             self._answer(*self._pass_on(self.command, self.path, body))
 
@@ -281,22 +313,6 @@ def _one(path: str) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(urlsplit(path).query).items()}
 
 
-_ANY = re.DOTALL | re.IGNORECASE
-_PUT = re.compile(r"\s*put (?P<file>'file:[^']+') '@~/(?P<path>[^']+)'", _ANY)
-_REMOVE = re.compile(r"\s*remove '@~/(?P<path>[^']+?)/?'", _ANY)
-_DROP_FORMAT = re.compile(r"\s*drop file format ", _ANY)
-_COPY = re.compile(
-    r"\s*copy into (?P<table>\S+) (?P<names>\(.*?\)) from "
-    r"\(select (?P<columns>.*) from '@~/(?P<path>[^']+)'\)\s*file_format",
-    _ANY,
-)
-_MERGE = re.compile(
-    r"\s*merge into (?P<table>\S+) d using \(select (?P<columns>.*?) from '@~/(?P<path>[^']+)'"
-    r"\(file_format => [^)]+\)(?P<last>.*?)\) s (?P<rest>on .*)",
-    _ANY,
-)
-
-
 class Snowflake:
     """The loader and a client, both as they are for a production account."""
 
@@ -349,16 +365,11 @@ def rows(variables: Mapping[str, str], schema: str, table: str) -> Iterator[dict
 
     Names are in lower case; decimals are Decimal, times aware and in UTC.
     """
-    home = f"{DATABASE}.{schema}.{table}".upper()
-    told = list(query(variables, f"describe table {home}"))
-    names = [(row["name"], row["type"].startswith("TIMESTAMP")) for row in told]
-    # The emulator gives a null time as the first of 1970.
-    nulls = [f'"{name}" is null as "{name} IS NULL"' for name, is_time in names if is_time]
-    columns = ", ".join([*(f'"{name}"' for name, _ in names), *nulls])
-    for row in query(variables, f"select {columns} from {home}"):
+    for row in query(variables, "table " + f"{DATABASE}.{schema}.{table}".upper()):
         yield {
-            name.lower(): None if row.get(f"{name.lower()} is null") else row[name.lower()]
-            for name, _ in names
+            name: None if row.get(name + _NULL) else value
+            for name, value in row.items()
+            if not name.endswith(_NULL)
         }
 
 

@@ -106,7 +106,7 @@ def check_decimal(column: str, schema: Mapping[str, Any]) -> None:
 def decimal_test(size: int, scale: int) -> Callable[[str], bool]:
     """Whether a number in digits goes into NUMBER(size, scale) without being rounded."""
     whole = size - scale
-    plain = re.compile(rf"[+-]?0*\d{{0,{whole}}}(?:\.\d{{0,{scale}}}0*)?").fullmatch
+    plain = re.compile(rf"[+-]?(?=\.?\d)0*\d{{0,{whole}}}(?:\.\d{{0,{scale}}}0*)?").fullmatch
 
     def fits(text: str) -> bool:
         if plain(text):

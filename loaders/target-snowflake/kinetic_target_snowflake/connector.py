@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 
     from kinetic_target_snowflake.columns import ColumnType
 
-_PATIENCE_SECONDS = 600
-"""How long a request is tried again; Snowflake's client would do so for ever."""
+PATIENCE = "retry_deadline_seconds"
+"""The setting that says how long a request is tried again; Snowflake's client does so for ever."""
+PATIENCE_SECONDS = 600
 _WIDER = "__kinetic_wider"
 
 
@@ -35,11 +36,9 @@ class GuardedConnector(SnowflakeConnector):  # type: ignore[misc] # it has no ty
 
     def get_connect_args(self) -> dict[str, Any]:
         """The community's, and an end to patience."""
-        return {
-            **super().get_connect_args(),
-            "login_timeout": _PATIENCE_SECONDS,
-            "network_timeout": _PATIENCE_SECONDS,
-        }
+        patience = self.config.get(PATIENCE, PATIENCE_SECONDS)
+        arguments = super().get_connect_args()
+        return {**arguments, "login_timeout": patience, "network_timeout": patience}
 
     def create_engine(self) -> Engine:
         """Log in; what the community raises as a bare exception names the setting."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_snowflake.target import TargetSnowflake
 
+from kinetic_target_snowflake.connector import PATIENCE, PATIENCE_SECONDS
 from kinetic_target_snowflake.errors import GuardError
 from kinetic_target_snowflake.sink import GuardedSink
 
@@ -36,6 +37,11 @@ def _settings() -> dict[str, Any]:
         schema["properties"][name]["default"] = value
     for name in _ABSENT:
         schema["properties"].pop(name, None)
+    schema["properties"][PATIENCE] = {
+        "type": ["integer", "null"],
+        "default": PATIENCE_SECONDS,
+        "description": "How long one request is tried again before the load is given up.",
+    }
     return schema
 
 

@@ -1,0 +1,81 @@
+"""Which number goes where in Snowflake, and which key can be read."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kinetic_target_snowflake.columns import change, decimal_test, read_type
+from kinetic_target_snowflake.errors import GuardError
+from kinetic_target_snowflake.key import key_body
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted", "becomes"),
+    [
+        ("DECIMAL(18, 3)", "DECIMAL(18, 3)", None),
+        ("DECIMAL(18, 3)", "DECIMAL(10, 2)", None),
+        ("DECIMAL(18, 3)", "DECIMAL(20, 3)", "NUMBER(20, 3)"),
+        ("DECIMAL(18, 3)", "DECIMAL(10, 5)", "NUMBER(20, 5)"),
+        ("DECIMAL(38, 0)", "DECIMAL", None),
+        ("VARCHAR(10)", "VARCHAR(20)", "VARCHAR(20)"),
+        ("VARCHAR(10)", "VARCHAR", "VARCHAR(16777216)"),
+        ("VARCHAR", "VARCHAR(20)", None),
+        ("VARCHAR(16777216)", "VARCHAR", None),
+        ("FLOAT", "DOUBLE", None),
+        ("TIMESTAMP_TZ(9)", "TIMESTAMP_TZ", None),
+        ("BOOLEAN", "BOOLEAN", None),
+    ],
+)
+def test_a_column_becomes_as_wide_as_both_need(stored, wanted, becomes):
+    found = change("amount", stored, wanted)
+    assert (found and str(found[1])) == becomes
+
+
+@pytest.mark.parametrize(
+    ("stored", "wanted"),
+    [
+        ("DECIMAL(38, 0)", "DECIMAL(18, 3)"),
+        ("DECIMAL(38, 9)", "DECIMAL(38, 10)"),
+        ("FLOAT", "DECIMAL(18, 3)"),
+        ("DECIMAL(18, 3)", "FLOAT"),
+        ("TIMESTAMP_NTZ(9)", "TIMESTAMP_TZ"),
+        ("DATE", "TIMESTAMP_TZ"),
+        ("VARCHAR", "DECIMAL"),
+        ("BOOLEAN", "VARCHAR"),
+    ],
+)
+def test_what_no_type_holds_is_refused_by_name(stored, wanted):
+    with pytest.raises(GuardError, match=r"column invoices\.amount is"):
+        change("invoices.amount", stored, wanted)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False), st.integers(1, 38), st.data())
+def test_a_number_fits_where_it_is_not_rounded(number, size, data):
+    scale = data.draw(st.integers(0, size))
+    unit = Decimal(1).scaleb(-scale)
+    exact = number == 0 or (
+        number.adjusted() < size - scale
+        and number.normalize().as_tuple().exponent >= unit.as_tuple().exponent
+    )
+    fits = decimal_test(size, scale)
+    assert fits(str(number)) == exact
+    if abs(number.adjusted()) < 60:
+        assert fits(f"{number:f}") == exact
+
+
+@pytest.mark.parametrize("text", ["", "many", "NaN", "Infinity", "1,5", "--1"])
+def test_what_is_no_number_fits_nowhere(text):
+    assert decimal_test(18, 3)(text) is False
+
+
+def test_a_type_that_nobody_knows_is_kept_as_it_is_written():
+    assert str(read_type("GEOGRAPHY")) == "GEOGRAPHY"
+
+
+@pytest.mark.parametrize("line", ["\n", "\\n", "\\\\n", "\r\n", "\\r\\n", " "])
+@pytest.mark.parametrize("kind", ["PRIVATE KEY", "ENCRYPTED PRIVATE KEY"])
+def test_a_key_is_read_whatever_its_line_breaks_have_become(line, kind):
+    text = line.join([f"-----BEGIN {kind}-----", "QUJD", "REVG", f"-----END {kind}-----", ""])
+    assert key_body(text) == "QUJDREVG"
+    assert key_body(f"QUJD{line}REVG") == "QUJDREVG"
