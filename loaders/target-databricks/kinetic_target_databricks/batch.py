@@ -61,7 +61,7 @@ class Batch:
             table = table.cast(schema)
         except pa.ArrowInvalid as error:
             raise LoadError(f"a value does not fit the type that its column has: {error}") from error
-        pq.write_table(table, file, store_schema=False, row_group_size=table.num_rows or None)
+        pq.write_table(table, file, row_group_size=table.num_rows or None)
         return table.num_rows
 
 

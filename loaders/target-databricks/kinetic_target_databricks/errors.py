@@ -3,3 +3,7 @@
 
 class LoadError(Exception):
     """Ends the load; its text is what the user reads."""
+
+
+class LoginError(Exception):
+    """No token could be had; says what Databricks' library says."""

@@ -10,7 +10,7 @@ from databricks.sdk.errors import DatabricksError
 from databricks.sql.exc import Error as SqlError
 from databricks.sql.exc import RequestError
 
-from .errors import LoadError
+from .errors import LoadError, LoginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ _PRIVILEGE = re.compile(
 )
 _LONGEST = 500
 
-EXPECTED = (LoadError, SqlError, DatabricksError, *_NETWORK)
+EXPECTED = (LoadError, LoginError, SqlError, DatabricksError, *_NETWORK)
 """What a load may end with that is no fault of this program."""
 
 

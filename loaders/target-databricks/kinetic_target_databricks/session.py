@@ -10,7 +10,7 @@ from databricks import sql
 from databricks.sdk.core import Config as SdkConfig
 from databricks.sdk.core import oauth_service_principal
 
-from .errors import LoadError
+from .errors import LoadError, LoginError
 from .explain import EXPECTED, error_class, explain, first_line, is_passing, is_unauthorised
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .config import Config, Login
 
 _LOGGER = logging.getLogger("target-databricks.session")
+# Its every request, with lines for its own developers.
+logging.getLogger("databricks").setLevel(logging.WARNING)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
@@ -104,16 +106,19 @@ def _credentials(login: Login) -> dict[str, Any]:
 
     def provider() -> Callable[[], dict[str, str]]:
         # The way in is named: the library would take others from DATABRICKS_* of the environment.
-        config = SdkConfig(
-            host=f"https://{login.token_host}",
-            client_id=login.client_id,
-            client_secret=login.client_secret,
-            account_id=login.account_id,
-            auth_type="oauth-m2m",
-        )
-        headers = oauth_service_principal(config)
+        try:
+            config = SdkConfig(
+                host=f"https://{login.token_host}",
+                client_id=login.client_id,
+                client_secret=login.client_secret,
+                account_id=login.account_id,
+                auth_type="oauth-m2m",
+            )
+            headers = oauth_service_principal(config)
+        except ValueError as error:
+            raise LoginError(str(error)) from error
         if headers is None:
-            raise LoadError(f"{login.token_host} offers no OAuth for service principals")
+            raise LoginError(f"{login.token_host} offers no OAuth for service principals")
         return headers
 
     return {"credentials_provider": provider}

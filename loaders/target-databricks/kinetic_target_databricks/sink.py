@@ -107,6 +107,7 @@ class DatabricksSink(Sink):
             self._batches += 1
             self._batch = Batch(f"{self._table.name} {self._batches}")
         self._batch.add(chunk, records)
+        self.record_counter_metric.increment(len(records))
         self._bytes += sum(map(len, map(memoryview, records)))
 
     def _make_table(self) -> Table:
