@@ -137,7 +137,14 @@ def _prove(options: Options) -> int:
         verdicts = list(_proofs(database, options))
     if not verdicts:
         raise SettingsError(f"--streams {options.streams} names nothing that the run has read.")
-    return _tell(verdicts, options, SENT)
+    code = _tell(verdicts, options, SENT)
+    if code:
+        logger.error(
+            "The tables do not hold what the run sent, and STATE has moved on, so no later run "
+            "makes it good: mend the load, then send it again with `replay_since` or the job "
+            "full-refresh."
+        )
+    return code
 
 
 def _proofs(database: Database, options: Options) -> Iterator[Verdict]:

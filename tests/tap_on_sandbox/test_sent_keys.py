@@ -4,12 +4,15 @@ import gzip
 import json
 import re
 import sqlite3
+import subprocess
 from contextlib import closing
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
-from harness import AUDIT, Warehouse, run_tap, settings
+from harness import AUDIT, TAP, Warehouse, environment, run_tap, settings
 from kinetic_sandbox.kinetic import KineticServer, Tenant
+from tap_epicor_kinetic.business_objects import BUSINESS_OBJECTS as STREAMS
 from tap_epicor_kinetic.verify import main
 
 COMPANY = "EPIC06"
@@ -254,7 +257,7 @@ def test_a_table_that_is_not_there_fails_and_the_others_are_compared(real, prove
     assert found["parts", COMPANY]["verdict"] == "equal"
 
 
-def test_people_see_the_table_and_the_numbers(real, capsys):
+def test_people_see_the_table_the_numbers_and_what_to_do(real, capsys, caplog):
     real.execute(f"DELETE FROM vendors WHERE Company = '{COMPANY}'")
 
     assert main(real.arguments("--streams", "vendors")) == 1
@@ -266,6 +269,22 @@ def test_people_see_the_table_and_the_numbers(real, capsys):
     assert first.split() == [
         "vendors", COMPANY, str(count), "0", "0", str(count), "0", "0", "differs",
     ]  # fmt: skip
+    assert "send it again with `replay_since` or the job full-refresh" in caplog.text
+
+
+def test_the_command_of_the_page_works(real):
+    page = (Path(__file__).parents[2] / "docs" / "verify.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^tap-epicor-kinetic verify --sent-keys .*$", page, re.MULTILINE)
+    (real.folder / "sent.gz").write_bytes(real.sent.read_bytes())
+
+    done = subprocess.run(
+        command.replace("--schema kinetic", "--schema main"), shell=True, cwd=real.folder,
+        env={**environment(), "PATH": str(Path(TAP[0]).parent), "WAREHOUSE_URL": "sqlite:///db.sqlite"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("  equal") == len(STREAMS) * len(real.tenant.companies)
 
 
 def test_a_run_that_was_cut_proves_nothing(real, caplog):
