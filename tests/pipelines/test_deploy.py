@@ -56,7 +56,7 @@ def plain(**more: str) -> dict[str, str]:
 def test_a_second_job_does_not_start_while_one_holds_the_lock(bare):
     (bare / ".meltano").mkdir()
     with (bare / ".meltano" / "run-job-prod.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        fcntl.flock(lock, fcntl.LOCK_SH)  # even that one keeps a job from starting
         lock.write("masters-daily since 2026-11-21 04:35:00 UTC")
         lock.flush()
         told = plain(ALERT_COMMAND=TELL, ALERT_FILE=str(bare / "alert"))
