@@ -413,6 +413,8 @@ def emulator(folder: Path) -> Iterator[int]:
 
 def loader() -> Path:
     """The guarded loader's program."""
-    packages = ["-e", str(GUARD)]
-    folder = programs("snowflake", "guard", "3.12", packages, GUARD / "pyproject.toml")
+    constraints = GUARD / "constraints.txt"
+    packages = ["-e", str(GUARD), "-c", str(constraints)]
+    made_of = (GUARD / "pyproject.toml", constraints)
+    folder = programs("snowflake", "guard", "3.12", packages, *made_of)
     return folder / "kinetic-target-snowflake"

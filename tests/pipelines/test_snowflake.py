@@ -1,0 +1,107 @@
+"""`meltano run tap-epicor-kinetic target-snowflake` on an emulator: exactly the tenant's rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import snowflake
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from exact_loads import ExactLoads, assert_equal, command, load
+from project import install
+from redirect import Redirect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class Schema:
+    """One schema of an account, as `exact_loads.Warehouse` wants it."""
+
+    loader = "target-snowflake"
+    process = "kinetic_target_snowflake"
+
+    def __init__(self, front: snowflake.Front, redirect: Redirect, key: Path, name: str) -> None:
+        self.front = front
+        self._redirect = redirect
+        self._key = key
+        self._name = name
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a user exports, and the way to the emulator."""
+        return {
+            **self._redirect.variables,
+            "SNOWFLAKE_ACCOUNT": snowflake.ACCOUNT,
+            "SNOWFLAKE_USER": snowflake.USER,
+            "SNOWFLAKE_PRIVATE_KEY_PATH": str(self._key),
+            "SNOWFLAKE_ROLE": snowflake.ROLE,
+            "SNOWFLAKE_WAREHOUSE": snowflake.WAREHOUSE,
+            "SNOWFLAKE_DATABASE": snowflake.DATABASE,
+            "SNOWFLAKE_SCHEMA": self._name,
+        }
+
+    def rows(self, stream: str) -> Iterator[dict[str, Any]]:
+        """Through Snowflake's own client."""
+        return snowflake.rows(self._redirect.variables, self._name, stream)
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("emulator")
+    with snowflake.emulator(folder) as port, snowflake.Front(port) as front:
+        yield front
+
+
+@pytest.fixture(scope="module")
+def redirect(front, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("redirect")
+    with Redirect({snowflake.HOSTS: front.port}, folder) as redirect:
+        yield redirect
+        assert redirect.refused == []
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    made = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = tmp_path_factory.mktemp("key") / "rsa_key.p8"
+    path.write_bytes(made)
+    return path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loader(installed, front):
+    install("target-snowflake", installed)
+
+
+@pytest.fixture
+def warehouse(front, redirect, key, tmp_path):
+    yield Schema(front, redirect, key, f"KINETIC_{tmp_path.name}".replace("-", "_").upper())
+    front.mend()
+
+
+class TestSnowflake(ExactLoads):
+    """All of it."""
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("fault", ["NO_RIGHT", "NO_WAREHOUSE", "NO_QUOTA", "EXPIRED"])
+def test_a_load_that_snowflake_refuses_is_no_success_and_the_next_run_makes_it_good(
+    small_project, warehouse, fault
+):
+    load(small_project, warehouse)
+    small_project.server.tenant.touch("vendors", "EPIC06", 3)
+    small_project.server.tenant.close_some("vendors", "EPIC06", 2)
+    warehouse.front.fail("merge into [^ ]*VENDORS", getattr(snowflake, fault))
+
+    code, output = small_project.run(*command(warehouse), **warehouse.variables)
+
+    assert code != 0
+    assert "STATE stays behind" in output
+    warehouse.front.mend()
+    load(small_project, warehouse)
+    assert_equal(small_project.server, warehouse)
