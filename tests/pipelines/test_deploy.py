@@ -410,3 +410,6 @@ def test_the_crontabs_lines_load_with_secrets_from_the_encrypted_file(scheduled:
         "documents-hourly.log", "masters-daily.log",
     ]  # fmt: skip
     assert_equal(scheduled, scheduled.server.tenant)
+    _, listed = scheduled.run("state", "list")
+    for part in ("documents", "masters"):  # each job has its own, as docs/state.md says
+        assert f"sandbox:tap-epicor-kinetic-{part}-to-target-duckdb" in listed
