@@ -64,7 +64,11 @@ class Bridge:
     def issue(self, issuer: str) -> str:
         """A token that is a JWT, as the service's are, or an opaque one."""
         ends = time.time() + self.switches["token_seconds"]
-        parts = ({"alg": "RS256"}, {"iss": issuer, "sub": CLIENT, "jti": uuid.uuid4().hex, "exp": int(ends)}, 0)
+        parts = (
+            {"alg": "RS256"},
+            {"iss": issuer, "sub": CLIENT, "jti": uuid.uuid4().hex, "exp": int(ends)},
+            0,
+        )
         encoded = (base64.urlsafe_b64encode(json.dumps(part).encode()).decode() for part in parts)
         token = ".".join(part.rstrip("=") for part in encoded)
         token = uuid.uuid4().hex if self.switches["opaque"] else token
@@ -250,7 +254,10 @@ class Handler(BaseHTTPRequestHandler):
         else:
             good = (is_account or is_workspace) and login == (CLIENT, SECRET)
         if not good:
-            self._answer(401, {"error": "invalid_client", "error_description": "Client authentication failed"})
+            self._answer(
+                401,
+                {"error": "invalid_client", "error_description": "Client authentication failed"},
+            )
             return
         seconds = self.server.bridge.switches["token_seconds"]
         token = self.server.bridge.issue(f"https://{host}/oidc")

@@ -12,7 +12,9 @@ import shutil
 from pathlib import Path
 
 CATALOG = "main"
-os.environ["SAIL_CATALOG__LIST"] = f'[{{type="memory",name="{CATALOG}",initial_database=["default"]}}]'
+os.environ["SAIL_CATALOG__LIST"] = (
+    f'[{{type="memory",name="{CATALOG}",initial_database=["default"]}}]'
+)
 os.environ["SAIL_CATALOG__DEFAULT_CATALOG"] = CATALOG
 
 import pyarrow as pa  # noqa: E402
@@ -21,6 +23,16 @@ from pyspark.sql import SparkSession  # noqa: E402
 
 _NAME = r"((?:`[^`]+`|\w+)(?:\.(?:`[^`]+`|\w+))*)"
 _TEXT = r"'((?:[^'\\]|\\.)*)'"
+_IN_SCHEMA = {"USE SCHEMA", "CREATE TABLE", "CREATE VOLUME"}
+_IN_VOLUME = {"READ VOLUME", "WRITE VOLUME"}
+_IN_TABLE = {"SELECT", "MODIFY"}
+_PRIVILEGES = {
+    "CATALOG": {"USE CATALOG", "CREATE SCHEMA", *_IN_SCHEMA, *_IN_VOLUME, *_IN_TABLE},
+    "SCHEMA": {*_IN_SCHEMA, *_IN_VOLUME, *_IN_TABLE},
+    "VOLUME": _IN_VOLUME,
+    "TABLE": _IN_TABLE,
+}
+"""Of Unity Catalog's, those that a load has to do with, by what they can be granted on."""
 _NOTHING = pa.table({})
 _MISSING = {"Database not found": "SCHEMA_NOT_FOUND", "Table not found": "TABLE_OR_VIEW_NOT_FOUND"}
 
@@ -134,7 +146,13 @@ class Sail:
         self._copied.add((table, path))
         return _NOTHING
 
-    def _grant(self) -> pa.Table:
+    def _grant(self, privileges: str, kind: str) -> pa.Table:
+        """Nobody's rights are kept; what Unity Catalog does not know is refused."""
+        unknown = {each.strip() for each in privileges.upper().split(",")} - _PRIVILEGES[
+            kind.upper()
+        ]
+        if unknown:
+            raise ValueError(f"[PARSE_SYNTAX_ERROR] no privilege {unknown} on a {kind}")
         return _NOTHING
 
     def forget(self) -> None:
@@ -155,5 +173,8 @@ _REWRITTEN = (
     (rf"CREATE VOLUME (?:IF NOT EXISTS )?{_NAME}", Sail._create_volume),
     (rf"REMOVE {_TEXT}", Sail._remove),
     (rf"COPY INTO {_NAME} FROM {_TEXT} FILEFORMAT = PARQUET", Sail._copy),
-    (r"GRANT .*", Sail._grant),
+    (
+        rf"GRANT ([A-Z, ]+) ON ([A-Z]+) {_NAME} TO `[^`]+`",
+        lambda sail, *given: sail._grant(*given[:2]),
+    ),
 )

@@ -35,7 +35,9 @@ def loaded(folder, properties, records, keys=()) -> list[dict]:
     """Records as a file holds them."""
     columns = [column_of(name, schema) for name, schema in properties.items()]
     batch = Batch("b")
-    lines = [record if isinstance(record, bytes) else json.dumps(record).encode() for record in records]
+    lines = [
+        record if isinstance(record, bytes) else json.dumps(record).encode() for record in records
+    ]
     for start in range(0, len(lines), 3):
         chunk = lines[start : start + 3]
         batch.add(Rows("s", columns, keys).decode(chunk), chunk)
@@ -111,7 +113,11 @@ def test_any_other_change_of_type_is_refused_with_both_types(stored, wanted):
         wider("t", Column("c", stored), Column("c", wanted))
 
 
-@given(some.decimals(allow_nan=False, allow_infinity=False, min_value=-10**27, max_value=10**27, places=10))
+@given(
+    some.decimals(
+        allow_nan=False, allow_infinity=False, min_value=-(10**27), max_value=10**27, places=10
+    )
+)
 def test_decimals_keep_every_digit(tmp_path_factory, value):
     assert one(tmp_path_factory.mktemp("f"), AMOUNT, str(value)) == value
 
@@ -159,7 +165,11 @@ def test_finer_fractions_are_cut_and_times_without_a_zone_are_utc(tmp_path, text
 
 def test_nested_values_are_json_text_with_every_digit(tmp_path):
     record = b'{"v": {"a": 1.10, "b": [12345678901234567890123.000]}, "w": null}'
-    properties = {"v": {"type": ["object", "null"]}, "w": {"type": ["array", "null"]}, "x": {"type": "object"}}
+    properties = {
+        "v": {"type": ["object", "null"]},
+        "w": {"type": ["array", "null"]},
+        "x": {"type": "object"},
+    }
 
     row = loaded(tmp_path, properties, [record])[0]
 
@@ -192,7 +202,13 @@ def test_a_row_without_its_key_is_refused(tmp_path):
         loaded(tmp_path, {"K": TEXT}, [{"K": None}], ["K"])
 
 
-@given(some.lists(some.tuples(some.sampled_from("abc"), some.sampled_from(["1.5", "1.50", "2"]), some.integers(0, 9))))
+@given(
+    some.lists(
+        some.tuples(
+            some.sampled_from("abc"), some.sampled_from(["1.5", "1.50", "2"]), some.integers(0, 9)
+        )
+    )
+)
 def test_the_last_record_of_a_key_is_kept_whatever_the_chunk(tmp_path_factory, rows):
     properties = {"K": TEXT, "D": AMOUNT, "v": {"type": "integer"}}
     records = [{"K": key, "D": amount, "v": value} for key, amount, value in rows]
@@ -226,7 +242,11 @@ def test_spark_takes_old_dates_of_the_file_for_what_they_are(tmp_path):
 
 
 TABLE = Name("main", "kinetic", "odd `name'")
-COLUMNS = [Column("K", "BIGINT"), Column("Amount", "DECIMAL(18,3)"), Column("_sdc_deleted_at", "TIMESTAMP")]
+COLUMNS = [
+    Column("K", "BIGINT"),
+    Column("Amount", "DECIMAL(18,3)"),
+    Column("_sdc_deleted_at", "TIMESTAMP"),
+]
 
 
 @pytest.mark.parametrize(
@@ -248,7 +268,9 @@ COLUMNS = [Column("K", "BIGINT"), Column("Amount", "DECIMAL(18,3)"), Column("_sd
     ],
 )  # fmt: skip
 def test_statements_are_the_dialects(statement):
-    parsed = sqlglot.parse_one(statement, dialect="databricks", error_level=sqlglot.ErrorLevel.RAISE)
+    parsed = sqlglot.parse_one(
+        statement, dialect="databricks", error_level=sqlglot.ErrorLevel.RAISE
+    )
 
     assert len(sqlglot.parse(statement, dialect="databricks")) == 1
     assert parsed is not None
@@ -257,7 +279,10 @@ def test_statements_are_the_dialects(statement):
 def test_hard_delete_deletes_what_is_marked_and_inserts_nothing_that_is():
     text = statements.merge(TABLE, "/Volumes/f", ["K", "_sdc_deleted_at"], ["K"], hard_delete=True)
 
-    assert "WHEN MATCHED AND s.`_sdc_deleted_at` IS NOT NULL THEN DELETE WHEN MATCHED THEN UPDATE" in text
+    assert (
+        "WHEN MATCHED AND s.`_sdc_deleted_at` IS NOT NULL THEN DELETE WHEN MATCHED THEN UPDATE"
+        in text
+    )
     assert "WHEN NOT MATCHED AND s.`_sdc_deleted_at` IS NULL THEN INSERT" in text
 
 
@@ -324,7 +349,11 @@ def test_secrets_do_not_show():
 def test_streams_are_appended_by_glob_and_upserted_otherwise():
     found = config(append_streams=["gl_*", "part_transactions"])
 
-    assert [found.appends(s) for s in ("gl_transactions", "part_transactions", "vendors")] == [True, True, False]
+    assert [found.appends(s) for s in ("gl_transactions", "part_transactions", "vendors")] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -339,7 +368,9 @@ def test_streams_are_appended_by_glob_and_upserted_otherwise():
 def test_a_missing_right_is_told_as_the_grant_to_run(said, grant):
     from databricks.sql.exc import ServerOperationError  # noqa: PLC0415
 
-    found = explain(ServerOperationError(said), config(token="", client_id="app", client_secret="s"))
+    found = explain(
+        ServerOperationError(said), config(token="", client_id="app", client_secret="s")
+    )
 
     assert grant in found
     assert sqlglot.parse_one(grant, dialect="databricks")
@@ -399,3 +430,52 @@ def test_meltano_knows_every_setting_and_which_are_secret():
     for name, schema in SETTINGS["properties"].items():
         assert known[name].get("sensitive", False) == schema.get("secret", False), name
         assert known[name].get("kind", "string") == schema["type"][0], name
+
+
+PAGE = (ROOT / "docs" / "warehouses" / "databricks.md").read_text()
+
+
+def blocks(language) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def test_the_pages_commands_name_plugins_environments_and_settings_that_are_there():
+    project = yaml.safe_load((ROOT / "meltano.yml").read_text())
+    plugins = {
+        each["name"] for kind in ("extractors", "loaders") for each in project["plugins"][kind]
+    }
+    environments = {each["name"] for each in project["environments"]}
+    commands = [line for block in blocks("bash") for line in block.splitlines()]
+    exports = [line for line in commands if line.startswith("export ")]
+
+    for line in [line for line in commands if line not in exports]:
+        environment, run, *named = line.removeprefix(".venv/bin/meltano --environment=").split()
+        assert environment in environments
+        assert run == "run"
+        assert {*named} <= plugins
+    for line in exports:
+        name, _, value = line.removeprefix("export TARGET_DATABRICKS_").partition("=")
+        assert SETTINGS["properties"][name.lower()]["type"][0] == "object"
+        assert json.loads(value.strip("'"))
+    assert len(commands) == 3
+
+
+def test_the_pages_variables_are_those_that_meltano_reads():
+    text = (ROOT / "meltano.yml").read_text()
+
+    named = set(re.findall(r"`(DATABRICKS_\w+)`", PAGE))
+
+    assert named == set(re.findall(r"\$\{?(DATABRICKS_\w+)", text))
+
+
+def test_the_communitys_block_is_a_plugin_of_meltano():
+    (block,) = blocks("yaml")
+
+    (plugin,) = yaml.safe_load(block)["plugins"]["loaders"]
+    assert plugin["namespace"] == "target_databricks"
+
+
+def test_the_pages_statements_are_the_dialects():
+    found = [sqlglot.parse(block, dialect="databricks") for block in blocks("sql")]
+
+    assert [len(each) for each in found] == [5, 1]

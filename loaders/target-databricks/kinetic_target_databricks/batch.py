@@ -60,9 +60,9 @@ class Batch:
         try:
             table = table.cast(schema)
         except pa.ArrowInvalid as error:
-            raise LoadError(f"a value does not fit the type that its column has: {error}") from error
+            raise LoadError(f"a value does not fit the type of its column: {error}") from error
         pq.write_table(table, file, row_group_size=table.num_rows or None)
-        return table.num_rows
+        return int(table.num_rows)
 
 
 def _last_of_each(table: pa.Table, keys: Sequence[str]) -> pa.Table:

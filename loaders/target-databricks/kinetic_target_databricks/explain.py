@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import urllib3
-from databricks.sdk.errors import DatabricksError
 from databricks.sql.exc import Error as SqlError
-from databricks.sql.exc import RequestError
+from databricks.sql.exc import MaxRetryDurationError, RequestError
 
 from .errors import LoadError, LoginError
 
@@ -28,12 +28,13 @@ _NETWORK = (OSError, urllib3.exceptions.HTTPError)
 _BUSY = {408, 425, 429, 500, 502, 503, 504}
 _UNAUTHORISED, _FORBIDDEN, _NOT_FOUND = 401, 403, 404
 _PRIVILEGE = re.compile(
-    r"(?:does not have|requires?|missing)(?: the)?(?: privileges?)? (?P<privilege>[A-Z][A-Z ,]*[A-Z])"
+    r"(?:does not have|requires?|missing)(?: the)?(?: privileges?)? "
+    r"(?P<privilege>[A-Z][A-Z ,]*[A-Z])"
     r"(?: privileges?)? on (?P<kind>[A-Za-z]+) (?P<name>[`'\"]?[^\s]+?[`'\"]?)(?:[.,;]?(?:\s|$))"
 )
 _LONGEST = 500
 
-EXPECTED = (LoadError, LoginError, SqlError, DatabricksError, *_NETWORK)
+EXPECTED = (LoadError, LoginError, SqlError, *_NETWORK)
 """What a load may end with that is no fault of this program."""
 
 
@@ -57,7 +58,8 @@ def is_passing(error: BaseException) -> bool:
     status = http_status(error)
     if status is not None:
         return status in _BUSY
-    return any(isinstance(each, _NETWORK) for each in _chain(error))
+    kinds = (MaxRetryDurationError, *_NETWORK)
+    return any(isinstance(each, kinds) for each in _chain(error))
 
 
 def is_unauthorised(error: BaseException) -> bool:
@@ -85,61 +87,105 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = told if isinstance(told, BaseException) else error.__cause__ or error.__context__
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is known of an error."""
+
+    error: BaseException
+    config: Config
+
+    @property
+    def said(self) -> str:
+        """Its own words."""
+        return first_line(self.error)
+
+    @property
+    def everything(self) -> str:
+        """The words of all that it came from."""
+        return " | ".join(first_line(each) for each in _chain(self.error))
+
+    @property
+    def login(self) -> str:
+        """The settings that log in."""
+        return "`token`" if self.config.login.token else "`client_id` and `client_secret`"
+
+
 def explain(error: BaseException, config: Config) -> str:
     """One sentence: what happened, and what to do."""
     if isinstance(error, LoadError):
         return str(error)
-    text = " | ".join(first_line(each) for each in _chain(error))
-    said = first_line(error)
-    status = http_status(error)
-    code = error_class(error)
-    login = "`token`" if config.login.token else "`client_id` and `client_secret`"
-    if "invalid_client" in text or "invalid_request" in text:
-        where = f"account {config.login.account_id}" if config.login.account_id else "workspace"
+    seen = _Seen(error, config)
+    remedy = next(told for rule in _RULES if (told := rule(seen)))
+    return f"{remedy} ({seen.said})"
+
+
+def _of_login(seen: _Seen) -> str | None:
+    login, host = seen.config.login, seen.config.host
+    if "invalid_client" in seen.everything or "invalid_request" in seen.everything:
+        where = f"account {login.account_id}" if login.account_id else "workspace"
         return (
-            f"{config.login.token_host} refused {login}: make a new OAuth secret for the service "
-            f"principal, which has to be a member of the {where} ({said})"
+            f"{login.token_host} refused {seen.login}: make a new OAuth secret for the service "
+            f"principal, which has to be a member of the {where}"
         )
-    if status == _UNAUTHORISED or "401" in said:
-        return f"{config.host} refused {login}: expired, revoked or of another workspace ({said})"
-    if code in {"PERMISSION_DENIED", "INSUFFICIENT_PERMISSIONS", "UNAUTHORIZED_ACCESS"}:
-        return f"a right is missing: {_grant(said, config)} ({said})"
+    if is_unauthorised(seen.error):
+        return f"{host} refused {seen.login}: expired, revoked or of another workspace"
+    return None
+
+
+def _of_rights(seen: _Seen) -> str | None:
+    """The GRANT to run, where Databricks says which right it is."""
+    if error_class(seen.error) not in _NO_RIGHT:
+        return None
+    who = f"`{seen.config.login.client_id or '<principal of the token>'}`"
+    found = _PRIVILEGE.search(seen.said)
+    if not found:
+        return f"a right is missing: grant {who} what the page on Databricks lists"
+    name = ".".join(f"`{part.strip(_QUOTES)}`" for part in found["name"].split("."))
+    what = f"{found['privilege']} ON {found['kind'].upper()} {name}"
+    return f"a right is missing: run GRANT {what} TO {who}"
+
+
+def _of_status(seen: _Seen) -> str | None:
+    host, path = seen.config.host, seen.config.http_path
+    status = http_status(seen.error)
+    if _STAGING.search(seen.everything) and status not in _BUSY:
+        return (
+            "the storage behind `volume` refused a file: grant WRITE VOLUME, and let this machine "
+            f"reach the storage's host, which is not {host}"
+        )
     if status == _FORBIDDEN:
         return (
-            f"{config.host} allows this login nothing on {config.http_path}: give it CAN USE on "
-            f"the SQL warehouse, and see whether an IP access list bars this machine ({said})"
+            f"{host} allows this login nothing on {path}: give it CAN USE on the SQL warehouse, and "
+            "see whether an IP access list bars this machine"
         )
     if status == _NOT_FOUND:
-        return f"`http_path`: {config.host} has no SQL warehouse {config.http_path} ({said})"
-    for sign, remedy in _SIGNS:
-        if sign in said.upper():
-            return f"{remedy} ({said})"
-    if isinstance(error, SqlError) and not any(isinstance(e, _NETWORK) for e in _chain(error)):
-        return f"Databricks refused a statement: {said}"
+        return f"`http_path`: {host} has no SQL warehouse {path}"
+    return None
+
+
+def _of_words(seen: _Seen) -> str | None:
+    words = seen.said.upper()
+    return next((remedy for sign, remedy in _SIGNS if sign in words), None)
+
+
+def _of_anything(seen: _Seen) -> str:
+    if isinstance(seen.error, SqlError) and not is_passing(seen.error):
+        return "Databricks refused a statement"
     return (
-        f"{config.host} could not be reached for {config.retry_deadline_seconds} s "
-        f"(`retry_deadline_seconds`): look at `host`, the network and the proxy ({said})"
+        f"{seen.config.host} could not be reached for {seen.config.retry_deadline_seconds} s "
+        "(`retry_deadline_seconds`): look at `host`, the network and the proxy"
     )
 
 
+_NO_RIGHT = {"PERMISSION_DENIED", "INSUFFICIENT_PERMISSIONS", "UNAUTHORIZED_ACCESS"}
+_NO_CATALOG = "`catalog` does not exist, or its USE CATALOG is not granted"
 _SIGNS = (
     ("QUOTA", "a quota is full: drop what is not needed, or have it raised in the account console"),
     ("RESOURCE_EXHAUSTED", "a limit of the workspace is reached: have it raised, then run again"),
-    ("CATALOG_NOT_FOUND", "`catalog` does not exist, or its USE CATALOG is not granted"),
-    ("NO_SUCH_CATALOG", "`catalog` does not exist, or its USE CATALOG is not granted"),
+    ("CATALOG_NOT_FOUND", _NO_CATALOG),
+    ("NO_SUCH_CATALOG", _NO_CATALOG),
     ("VOLUME_DOES_NOT_EXIST", "`volume` is gone since the run began: run again, which makes it"),
     ("WAREHOUSE", "the SQL warehouse is stopped or cannot start: start it, or allow auto start"),
 )
-
-
-def _grant(said: str, config: Config) -> str:
-    """The GRANT to run, where Databricks says which right it is."""
-    who = f"`{config.login.client_id or '<principal of the token>'}`"
-    if found := _PRIVILEGE.search(said):
-        name = ".".join(f"`{part.strip(_QUOTES)}`" for part in found["name"].split("."))
-        kind, privilege = found["kind"].upper(), found["privilege"].strip()
-        return f"run GRANT {privilege} ON {kind} {name} TO {who}"
-    return f"grant {who} what the page on Databricks lists"
-
-
+_RULES = (_of_login, _of_rights, _of_status, _of_words, _of_anything)
 _QUOTES = "`'\""

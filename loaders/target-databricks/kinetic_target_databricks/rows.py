@@ -44,9 +44,7 @@ class Rows:
             fields.append((f"c{number}", *_field(column)))
             self._getters.append(attrgetter(f"c{number}"))
         renamed = {f"c{number}": column.name for number, column in enumerate(columns)}
-        row = msgspec.defstruct(
-            "Row", fields, rename=renamed, forbid_unknown_fields=True, gc=False
-        )
+        row = msgspec.defstruct("Row", fields, rename=renamed, forbid_unknown_fields=True, gc=False)
         self._decoder: msgspec.json.Decoder[list[Any]] = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]
 
     def decode(self, records: Sequence[bytes | msgspec.Raw]) -> pa.RecordBatch:

@@ -7,8 +7,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from databricks import sql
-from databricks.sdk.core import Config as SdkConfig
-from databricks.sdk.core import oauth_service_principal
 
 from .errors import LoadError, LoginError
 from .explain import EXPECTED, error_class, explain, first_line, is_passing, is_unauthorised
@@ -96,15 +94,19 @@ class Session:
             user_agent_entry="kinetic-elt",
             enable_telemetry=False,
             _retry_stop_after_attempts_duration=patience,
-            **_credentials(self._config.login),
+            **_credentials(self._config.login, patience),
         )
 
 
-def _credentials(login: Login) -> dict[str, Any]:
+def _credentials(login: Login, patience: int) -> dict[str, Any]:
     if login.token:
         return {"access_token": login.token}
 
     def provider() -> Callable[[], dict[str, str]]:
+        # Takes a second to import, while records are read.
+        from databricks.sdk.core import Config as SdkConfig  # noqa: PLC0415
+        from databricks.sdk.core import oauth_service_principal  # noqa: PLC0415
+
         # The way in is named: the library would take others from DATABRICKS_* of the environment.
         try:
             config = SdkConfig(
@@ -113,8 +115,9 @@ def _credentials(login: Login) -> dict[str, Any]:
                 client_secret=login.client_secret,
                 account_id=login.account_id,
                 auth_type="oauth-m2m",
+                retry_timeout_seconds=patience,
             )
-            headers = oauth_service_principal(config)
+            headers: Callable[[], dict[str, str]] | None = oauth_service_principal(config)
         except ValueError as error:
             raise LoginError(str(error)) from error
         if headers is None:

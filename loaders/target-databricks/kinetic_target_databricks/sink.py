@@ -13,13 +13,13 @@ from .columns import Column, column_of
 from .errors import LoadError
 from .rows import Rows
 from .statements import DELETED_AT, VERSION, check_columns
-from .table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from msgspec import Raw
 
+    from .table import Table
     from .target import DatabricksTarget
 
 _CHUNK = 1_000
@@ -108,7 +108,7 @@ class DatabricksSink(Sink):
             self._batch = Batch(f"{self._table.name} {self._batches}")
         self._batch.add(chunk, records)
         self.record_counter_metric.increment(len(records))
-        self._bytes += sum(map(len, map(memoryview, records)))
+        self._bytes += sum(len(memoryview(record)) for record in records)
 
     def _make_table(self) -> Table:
         names = {column.name for column in self._given}

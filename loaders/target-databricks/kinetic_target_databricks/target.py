@@ -57,9 +57,7 @@ class DatabricksTarget(Target):
 
     def table(self, stream: str, columns: Sequence[Column], keys: Sequence[str]) -> Table:
         """The table of a stream."""
-        return Table(
-            self.settings, self._session, Path(self._folder.name), stream, columns, keys
-        )
+        return Table(self.settings, self._session, Path(self._folder.name), stream, columns, keys)
 
     def load(self, job: Callable[[], None]) -> None:
         """Load when what was given before is loaded; the first one finds schema and volume made."""
