@@ -5,8 +5,12 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import re
 import subprocess
+import threading
+import urllib.request
 from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -17,7 +21,7 @@ from harness import environment
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 GUARD = ROOT / "loaders" / "target-bigquery"
 _EXTENSIONS = ("ducklake", "icu", "spatial")
@@ -26,7 +30,15 @@ _EMULATOR = (
     *(f"duckdb-extension-{each}==1.5.5" for each in _EXTENSIONS),
 )  # fmt: skip
 PROJECT, DATASET = "finance", "kinetic"
+AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+TEXT = {"type": ["string", "null"]}
 _GZIP = b"\x1f\x8b\x08"
+_WIDER = re.compile(r"ALTER TABLE (\S+) ALTER COLUMN (\S+) SET DATA TYPE (\w+)")
+_REASONS = {
+    401: "authError", 403: "accessDenied", 404: "notFound", 429: "rateLimitExceeded",
+    500: "backendError", 503: "backendError",
+}  # fmt: skip
 _ROWS = """
 import json, sys
 from google.auth.credentials import AnonymousCredentials
@@ -41,34 +53,78 @@ for number, statement in enumerate(sys.argv[2:]):
 """Decimals and times as texts, so that no digit is lost on the way here."""
 
 
-class Front(LoopbackService):
-    """Unpacks what was sent packed, which the emulator cannot, and fails where it is told to.
+@dataclass
+class Fault:
+    """What goes wrong with a request.
 
     Attributes:
-        fails: a request whose method and path hold this text is answered with `status`, or not
-            at all where that is 0.
+        what: a part of its method, path or statement; several have a bar between them.
+        status: to answer with; 0 cuts the connection.
+        times: how often.
+        reason: BigQuery's word; by status where it is empty.
+        moment: `before` it is passed on, `after`, or `during`: with its body still on the way.
+        body: of the answer, in place of an error.
+        hold: whether to keep the client waiting, until the front stops.
+        statement: to run in place of the one that was sent.
+    """
+
+    what: str
+    status: int
+    times: int
+    reason: str = ""
+    moment: str = "before"
+    body: dict[str, Any] | None = None
+    hold: bool = False
+    statement: str = ""
+    reached: threading.Event = field(default_factory=threading.Event)
+
+
+class Front(LoopbackService):
+    """Does what the emulator cannot, and fails where it is told to.
+
+    It unpacks what was sent packed, makes a decimal wider by way of a copy, and gives tokens.
+
+    Attributes:
         passed: method and path of each request.
+        statements: of query jobs, as they were sent.
+        tokens: that came with requests.
     """
 
     def __init__(self, port: int) -> None:
         self.upstream = port
-        self.fails, self.status, self.times = "", 0, 0
         self.passed: list[str] = []
+        self.statements: list[str] = []
+        self.tokens: set[str] = set()
+        self.stopping = threading.Event()
+        self._fault: Fault | None = None
         server = _Server(("127.0.0.1", 0), _Handler)
         server.owner = self
         super().__init__(server)
 
-    def fail(self, what: str, status: int, times: int = 10**6) -> None:
-        """From now on."""
-        self.fails, self.status, self.times = what, status, times
+    def fail(self, what: str, status: int, times: int = 10**6, **how: Any) -> Fault:
+        """From now on; an empty text ends it."""
+        fault = Fault(what, status, times, **how)
+        self._fault = fault if what else None
+        return fault
 
-    def judge(self, what: str) -> int | None:
-        """The status to answer with in the emulator's place; None to pass it on."""
-        self.passed.append(what)
-        if not self.fails or self.fails not in what or self.times < 1:
+    def hold(self, what: str, moment: str = "before") -> threading.Event:
+        """Keep a request waiting; the event says that it has come."""
+        return self.fail(what, 0, moment=moment, hold=True).reached
+
+    def judge(self, what: str, *moments: str) -> Fault | None:
+        """What goes wrong with a request now."""
+        fault = self._fault
+        if fault is None or fault.moment not in moments or fault.times < 1:
             return None
-        self.times -= 1
-        return self.status
+        if not any(part in what for part in fault.what.split("|")):
+            return None
+        fault.times -= 1
+        return fault
+
+    def stop(self) -> None:
+        """Stop answering, also those that wait."""
+        self.stopping.set()
+        super().stop()
 
 
 class _Server(LoopbackServer):
@@ -80,28 +136,60 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        status = self.server.owner.judge(f"{self.command} {self.path}")
-        if status is None:
-            self._pass_on(gzip.decompress(body) if body[:3] == _GZIP else body)
-        elif status:
-            reasons = {403: "accessDenied", 500: "backendError", 503: "backendError"}
-            error = {"reason": reasons.get(status, "invalid"), "message": "told to fail"}
-            told = {"error": {"code": status, "message": "told to fail", "errors": [error]}}
-            self._answer(status, [("Content-Type", "application/json")], json.dumps(told).encode())
-        else:
+        front = self.server.owner
+        what = f"{self.command} {self.path}"
+        front.passed.append(what)
+        front.tokens.add(self.headers.get("Authorization", "").removeprefix("Bearer "))
+        if front.judge(what, "during"):
             self.close_connection = True
+            return
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = gzip.decompress(body) if body[:3] == _GZIP else body
+        statement = self._statement(body)
+        fault = front.judge(f"{what} {statement}", "before", "after")
+        if fault:
+            body = _with_statement(body, fault.statement) if fault.statement else body
+        if fault is None or fault.moment == "after" or fault.statement:
+            status, headers, answer = self._answer_of(_emulated(body, statement))
+        if fault:
+            fault.reached.set()
+        if fault is None or fault.statement:
+            self._answer(status, headers, answer)
+            return
+        if fault.hold:
+            front.stopping.wait(120)
+        if not fault.status:
+            self.close_connection = True
+            return
+        reason = fault.reason or _REASONS.get(fault.status, "invalid")
+        message = f"told to fail: {reason}"
+        errors = [{"reason": reason, "message": message}]
+        error = {"error": {"code": fault.status, "message": message, "errors": errors}}
+        told = json.dumps(fault.body or error).encode()
+        self._answer(fault.status, [("Content-Type", "application/json")], told)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
-    def _pass_on(self, body: bytes) -> None:
+    def _statement(self, body: bytes) -> str:
+        if self.command != "POST" or not self.path.partition("?")[0].endswith("/jobs"):
+            return ""
+        query = json.loads(body).get("configuration", {}).get("query")
+        if not query:
+            return ""
+        self.server.owner.statements.append(query["query"])
+        return str(query["query"])
+
+    def _answer_of(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
+        if self.path == "/token":
+            token = {"access_token": "given", "expires_in": 3600, "token_type": "Bearer"}
+            return 200, [("Content-Type", "application/json")], json.dumps(token).encode()
         kept = {k: v for k, v in self.headers.items() if k.lower() != "accept-encoding"}
         own = {"transfer-encoding", "content-length", "connection"}
         with closing(http.client.HTTPConnection("127.0.0.1", self.server.owner.upstream)) as far:
             far.request(self.command, self.path, body, {**kept, "Content-Length": str(len(body))})
             answer = far.getresponse()
             headers = [(k, v) for k, v in answer.getheaders() if k.lower() not in own]
-            self._answer(answer.status, headers, answer.read())
+            return answer.status, headers, answer.read()
 
     def _answer(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
         self.send_response(status)
@@ -113,6 +201,53 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing; what was asked stands in `passed`."""
+
+
+def _emulated(body: bytes, statement: str) -> bytes:
+    """A job that the emulator can do."""
+    wider = _WIDER.fullmatch(statement)
+    if wider is None:
+        return body
+    table, column, kind = wider.groups()
+    return _with_statement(
+        body,
+        f"create or replace table {table} as "
+        f"select * replace (cast({column} as {kind}) as {column}) from {table}",
+    )
+
+
+def _with_statement(body: bytes, statement: str) -> bytes:
+    job = json.loads(body)
+    job["configuration"]["query"]["query"] = statement
+    return json.dumps(job).encode()
+
+
+def messages(
+    stream: str,
+    rows: list[dict[str, Any]],
+    *,
+    amount: dict[str, Any] = AMOUNT,
+    more: dict[str, Any] | None = None,
+    keys: Sequence[str] = ("K",),
+    extracted: str | None = "2026-11-21T12:00:00.000Z",
+    state: int = 1,
+) -> bytes:
+    """Singer messages: a schema with `K` and `Amount`, rows, a state."""
+    properties = {
+        "K": {"type": "string"},
+        "Amount": amount,
+        **(more or {}),
+        "_sdc_deleted_at": MOMENT,
+    }
+    schema = {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties},
+              "key_properties": list(keys)}  # fmt: skip
+    at = {"time_extracted": extracted} if extracted else {}
+    records = [
+        {"type": "RECORD", "stream": stream, "record": {"_sdc_deleted_at": None, **row}, **at}
+        for row in rows
+    ]
+    lines = [schema, *records, {"type": "STATE", "value": {"seen": state}}]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode()
 
 
 class BigQuery:
@@ -157,6 +292,29 @@ class BigQuery:
             check=False, timeout=300,
         )  # fmt: skip
 
+    def start(self, messages: bytes) -> subprocess.Popen[bytes]:
+        """Begin to load Singer messages, few enough to fit into a pipe."""
+        loader = subprocess.Popen(
+            self.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            env=self.variables,
+        )  # fmt: skip
+        loader.stdin.write(messages)
+        loader.stdin.close()
+        return loader
+
+    def jobs(self) -> list[str]:
+        """Ids, the newest last."""
+        root = f"http://127.0.0.1:{self.front.upstream}/bigquery/v2/projects/{PROJECT}/jobs"
+        with urllib.request.urlopen(root) as answer:
+            found = json.load(answer).get("jobs", [])
+        return [job["jobReference"]["jobId"] for job in reversed(found)]
+
+    def resource(self, path: str) -> dict[str, Any]:
+        """What the API says of a table or a dataset."""
+        root = f"http://127.0.0.1:{self.front.upstream}/bigquery/v2/projects/{PROJECT}/datasets"
+        with urllib.request.urlopen(f"{root}/{path}") as answer:
+            return json.load(answer)
+
     def query(self, *statements: str) -> list[list[dict[str, Any]]]:
         """The rows of each query, decimals and times as texts."""
         done = subprocess.run(
@@ -173,6 +331,12 @@ class BigQuery:
     def rows(self, table: str) -> list[dict[str, Any]]:
         """All rows of a table."""
         return self.query(f"select * from `{PROJECT}.{DATASET}.{table}`")[0]
+
+    def amounts(self, table: str) -> dict[str, Decimal]:
+        """Of each key; none is there twice."""
+        rows = self.rows(table)
+        assert len({row["K"] for row in rows}) == len(rows), table
+        return {row["K"]: Decimal(row["Amount"]) for row in rows}
 
     def tables(self) -> set[str]:
         """What stands in the dataset."""

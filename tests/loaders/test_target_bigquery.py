@@ -6,7 +6,8 @@ from datetime import datetime
 from decimal import Decimal
 
 import pytest
-from bigquery import BigQuery, Front, emulator, guard
+import sqlglot
+from bigquery import AMOUNT, MOMENT, TEXT, messages
 from harness import TAP, expected_rows, plain, settings
 from kinetic_sandbox.kinetic import KineticServer, Tenant
 from tap_epicor_kinetic.odata.timestamps import parse_timestamp
@@ -15,158 +16,217 @@ from tap_epicor_kinetic.sensitive import SENSITIVE_COLUMNS, is_sensitive
 pytestmark = pytest.mark.full
 
 
-@pytest.fixture(scope="module")
-def port(tmp_path_factory):
-    programs = guard()  # skips before the emulator is started
-    assert programs
-    with emulator(tmp_path_factory.mktemp("emulator")) as port:
-        yield port
-
-
-@pytest.fixture
-def warehouse(port, tmp_path):
-    with Front(port) as front:
-        yield BigQuery(front, guard(), tmp_path)
-
-
-AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
-MARK = {"type": ["string", "null"], "format": "date-time"}
-
-
-def messages(stream, rows, *, amount=AMOUNT, more=None, state=1) -> bytes:
-    properties = {
-        "K": {"type": "string"},
-        "Amount": amount,
-        **(more or {}),
-        "_sdc_deleted_at": MARK,
-    }
-    lines = [{"type": "SCHEMA", "stream": stream, "schema": {"properties": properties},
-              "key_properties": ["K"]}]  # fmt: skip
-    lines += [
-        {"type": "RECORD", "stream": stream, "record": {"_sdc_deleted_at": None, **row},
-         "time_extracted": "2026-11-21T12:00:00.000Z"}
-        for row in rows
-    ]  # fmt: skip
-    lines += [{"type": "STATE", "value": {"seen": state}}]
-    return "".join(json.dumps(line) + "\n" for line in lines).encode()
-
-
-def amounts(warehouse, stream) -> dict:
-    rows = warehouse.rows(stream)
-    assert len({row["K"] for row in rows}) == len(rows)
-    return {row["K"]: Decimal(row["Amount"]) for row in rows}
-
-
-def test_the_last_record_of_a_key_counts_and_every_digit_is_kept(warehouse):
+def test_the_last_record_of_a_key_counts_and_every_digit_is_kept(bigquery):
     rows = [{"K": "a", "Amount": "1.5"}, {"K": "b", "Amount": "123456789012345.678"}]
     rows += [{"K": "a", "Amount": f"{n}.001"} for n in range(50)]
 
-    done = warehouse.load(messages("last", rows))
+    done = bigquery.load(messages("last", rows))
 
     assert (done.returncode, json.loads(done.stdout)) == (0, {"seen": 1}), done.stderr[-2000:]
-    assert amounts(warehouse, "last") == {
+    assert bigquery.amounts("last") == {
         "a": Decimal("49.001"), "b": Decimal("123456789012345.678")
     }  # fmt: skip
 
 
-def test_a_batch_that_is_sent_again_changes_nothing_and_leaves_no_stage(warehouse):
+def test_a_batch_that_is_sent_again_changes_nothing_and_leaves_no_stage(bigquery):
     rows = [{"K": str(n), "Amount": "1"} for n in range(20)]
     for _ in range(2):
-        assert warehouse.load(messages("again", rows)).returncode == 0
+        assert bigquery.load(messages("again", rows)).returncode == 0
 
-    assert len(amounts(warehouse, "again")) == 20
-    assert not [name for name in warehouse.tables() if name.startswith("again__")]
-
-
-def test_a_batch_that_is_refused_is_exit_1_without_state_and_a_sentence(warehouse):
-    done = warehouse.load(messages("refused", [{"K": "a", "Amount": "many"}]))
-
-    assert (done.returncode, done.stdout) == (1, b"")
-    told = done.stderr.decode().strip().splitlines()[-1]
-    assert "refused" in told
-    assert "STATE stays" in told
-    assert b"Traceback" not in done.stderr
+    assert len(bigquery.amounts("again")) == 20
+    assert not [name for name in bigquery.tables() if name.startswith("again__")]
 
 
-@pytest.mark.parametrize("status", [403, 400, 0])
-@pytest.mark.parametrize("where", ["POST /upload", "POST /bigquery/v2/projects/finance/jobs"])
-def test_whatever_fails_on_the_way_is_exit_1_without_state(warehouse, where, status):
-    stream = f"way_{status}_{where.count('upload')}"
-    rows = [{"K": "a", "Amount": "1"}]
-    assert warehouse.load(messages(stream, rows)).returncode == 0
-    # A connection that is cut is tried again for ten minutes; here it is cut three times.
-    warehouse.front.fail(where, status, times=40 if status else 3)
-
-    done = warehouse.load(messages(stream, [{"K": "a", "Amount": "2"}], state=2))
-
-    if done.returncode == 0:  # a connection that was cut is tried again
-        assert status == 0
-        assert json.loads(done.stdout) == {"seen": 2}
-        assert amounts(warehouse, stream) == {"a": 2}
-    else:
-        assert (done.returncode, done.stdout) == (1, b"")
-        assert b"Traceback" not in done.stderr
-        warehouse.front.fail("", 0)
-        assert amounts(warehouse, stream) == {"a": 1}
-
-
-def test_a_moment_of_weakness_is_survived(warehouse):
-    warehouse.front.fail("POST /upload", 503, times=2)
-
-    done = warehouse.load(messages("weak", [{"K": "a", "Amount": "1"}]))
-
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert amounts(warehouse, "weak") == {"a": 1}
-
-
-def test_a_new_column_is_added_and_old_rows_have_none(warehouse):
-    warehouse.load(messages("wider", [{"K": "a", "Amount": "1"}]))
+def test_a_new_column_is_added_and_old_rows_have_none(bigquery):
+    bigquery.load(messages("wider", [{"K": "a", "Amount": "1"}]))
 
     rows = [{"K": "b", "Amount": "2", "Note": "new"}]
-    done = warehouse.load(messages("wider", rows, more={"Note": {"type": ["string", "null"]}}))
+    done = bigquery.load(messages("wider", rows, more={"Note": {"type": ["string", "null"]}}))
 
     assert done.returncode == 0, done.stderr[-2000:]
-    assert {row["K"]: row["Note"] for row in warehouse.rows("wider")} == {"a": None, "b": "new"}
+    assert {row["K"]: row["Note"] for row in bigquery.rows("wider")} == {"a": None, "b": "new"}
 
 
-def test_a_change_of_type_that_would_lose_something_is_refused(warehouse):
-    warehouse.load(messages("typed", [{"K": "a", "Amount": "1"}]))
+def test_a_change_of_type_that_would_lose_something_is_refused(bigquery):
+    bigquery.load(messages("typed", [{"K": "a", "Amount": "1"}]))
 
     rows = [{"K": "a", "Amount": True}]
-    done = warehouse.load(messages("typed", rows, amount={"type": ["boolean", "null"]}))
+    done = bigquery.load(messages("typed", rows, amount={"type": ["boolean", "null"]}))
 
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"Amount is NUMERIC in BigQuery and would have to be BOOLEAN" in done.stderr
 
 
-def test_a_row_without_its_key_is_refused(warehouse):
-    done = warehouse.load(messages("keyless", [{"K": None, "Amount": "1"}]))
+def test_a_row_without_its_key_is_refused(bigquery):
+    done = bigquery.load(messages("keyless", [{"K": None, "Amount": "1"}]))
 
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"keyless has no K" in done.stderr
 
 
-def test_a_stream_without_rows_costs_no_request(warehouse):
-    done = warehouse.load(messages("empty", []))
+def test_a_stream_without_rows_costs_no_request(bigquery):
+    done = bigquery.load(messages("empty", []))
 
     assert done.returncode == 0, done.stderr[-2000:]
-    assert warehouse.front.passed == []
+    assert bigquery.front.passed == []
 
 
-def test_another_way_of_loading_is_refused(warehouse):
-    warehouse.configure(method="streaming_insert")
+def test_another_way_of_loading_is_refused(bigquery):
+    bigquery.configure(method="streaming_insert")
 
-    done = warehouse.load(messages("other", [{"K": "a", "Amount": "1"}]))
+    done = bigquery.load(messages("other", [{"K": "a", "Amount": "1"}]))
 
     assert (done.returncode, done.stdout) == (1, b"")
     assert b"`method` can only be" in done.stderr
 
 
+def test_a_decimal_that_declares_more_digits_is_made_wider_in_place(bigquery):
+    """The emulator cannot; the front has it copy the table, and keeps the statement."""
+    narrow = [{"K": str(n), "Amount": f"{n}.123"} for n in range(3)]
+    assert bigquery.load(messages("wide", narrow)).returncode == 0
+
+    value = "12345678901234567890.123456789012345678"
+    rows = [{"K": "1", "Amount": value}]
+    done = bigquery.load(messages("wide", rows, amount={**AMOUNT, "precision": 38, "scale": 18}))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    shown = {row["K"]: Decimal(row["Amount"]) for row in bigquery.rows("wide")}
+    assert shown == {"0": Decimal("0.123"), "1": Decimal(value), "2": Decimal("2.123")}
+    wider = next(each for each in bigquery.front.statements if "ALTER" in each)
+    assert wider == (
+        "ALTER TABLE `finance.kinetic.wide` ALTER COLUMN `Amount` SET DATA TYPE BIGNUMERIC"
+    )
+    (change,) = sqlglot.parse_one(wider, dialect="bigquery").args["actions"]
+    assert change.args["dtype"].sql("bigquery") == "BIGNUMERIC"
+
+
+DATED = {"InvoiceDate": MOMENT, "Note": TEXT}
+
+
+def dated(*rows) -> bytes:
+    names = ("K", "Amount", "InvoiceDate")
+    return messages(
+        "ap_invoices", [dict(zip(names, row, strict=True)) for row in rows], more=DATED
+    )  # fmt: skip
+
+
+def test_a_stream_is_loaded_into_the_table_and_the_partitions_that_were_configured(bigquery):
+    layout = {"table": "fact_ap", "partition_by": "InvoiceDate", "cluster_by": ["Note", "K"]}
+    bigquery.configure(dataset="layout", tables={"ap_invoices": layout})
+
+    done = bigquery.load(dated(("a", "1", "2026-01-05T00:00:00Z")))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = bigquery.resource("layout/tables/fact_ap")
+    assert table["timePartitioning"] == {"type": "MONTH", "field": "InvoiceDate"}
+    assert table["clustering"] == {"fields": ["Note", "K"]}
+    assert not table.get("requirePartitionFilter")
+
+
+def test_a_row_whose_date_changes_moves_to_its_partition_and_is_not_there_twice(bigquery):
+    bigquery.configure(tables={"ap_invoices": {"table": "moving", "partition_by": "InvoiceDate"}})
+    first = dated(
+        ("a", "1", "2026-01-05T00:00:00Z"), ("b", "2", "2026-01-06T00:00:00Z"), ("c", "3", None)
+    )
+    assert bigquery.load(first).returncode == 0
+
+    moved = dated(("a", "1", "2026-03-01T00:00:00Z"), ("c", "3", "2025-12-31T00:00:00Z"))
+    assert bigquery.load(moved).returncode == 0
+
+    shown = {row["K"]: row["InvoiceDate"][:10] for row in bigquery.rows("moving")}
+    assert shown == {"a": "2026-03-01", "b": "2026-01-06", "c": "2025-12-31"}
+    assert len(bigquery.rows("moving")) == 3
+
+
+def test_a_table_that_is_partitioned_otherwise_is_refused_before_a_row_is_loaded(bigquery):
+    bigquery.configure(tables={"ap_invoices": {"table": "by_load"}})
+    rows = dated(("a", "1", "2026-01-05T00:00:00Z"))
+    assert bigquery.load(rows).returncode == 0
+    bigquery.configure(tables={"ap_invoices": {"table": "by_load", "partition_by": "InvoiceDate"}})
+    bigquery.front.passed.clear()
+
+    done = bigquery.load(rows)
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert (
+        b"table finance.kinetic.by_load is partitioned by day of _sdc_batched_at, and `tables` "
+        b"wants it partitioned by month of InvoiceDate"
+    ) in done.stderr
+    assert not [each for each in bigquery.front.passed if "POST" in each]
+
+
+def test_other_columns_to_sort_by_are_taken_over_in_place(bigquery):
+    for columns in (["K"], ["Note", "K"]):
+        bigquery.configure(tables={"ap_invoices": {"table": "sorted", "cluster_by": columns}})
+        assert bigquery.load(dated(("a", "1", None))).returncode == 0
+        assert bigquery.resource("kinetic/tables/sorted")["clustering"] == {"fields": columns}
+
+    bigquery.configure()  # what is not asked for is left alone
+    bigquery.configure(tables={"ap_invoices": {"table": "sorted"}})
+    assert bigquery.load(dated(("a", "1", None))).returncode == 0
+    assert bigquery.resource("kinetic/tables/sorted")["clustering"] == {"fields": ["Note", "K"]}
+
+
+def test_a_layout_that_does_not_fit_the_stream_is_refused_without_a_request(bigquery):
+    bigquery.configure(tables={"ap_invoices": {"partition_by": "InvoiceDat"}})
+
+    done = bigquery.load(dated(("a", "1", None)))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"`tables.ap_invoices.partition_by` names InvoiceDat, which the stream" in done.stderr
+    assert bigquery.front.passed == []
+
+
+def test_two_streams_do_not_share_a_table(bigquery):
+    bigquery.configure(tables={"ap_invoices": {"table": "other"}})
+
+    done = bigquery.load(messages("other", []) + dated(("a", "1", None)))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"other and ap_invoices would both be loaded into other" in done.stderr
+
+
+@pytest.mark.parametrize("setting", ["tabels", "overwrite", "generate_view"])
+def test_a_setting_that_means_nothing_here_is_refused(bigquery, setting):
+    bigquery.configure(**{setting: True})
+
+    done = bigquery.load(messages("unknown", [{"K": "a", "Amount": "1"}]))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"there is no setting {setting}".encode() in done.stderr
+
+
+def test_a_value_that_the_settings_cannot_have_is_one_line(bigquery):
+    bigquery.configure(timeout=0)
+
+    done = bigquery.load(messages("config", []))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"Config validation failed: 0 is less than the minimum of 1" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_columns_are_renamed_where_the_settings_say_so(bigquery):
+    bigquery.configure(column_name_transforms={"snake_case": True})
+
+    assert bigquery.load(dated(("a", "1", "2026-01-05T00:00:00Z"))).returncode == 0
+
+    assert {"k", "amount", "invoice_date"} <= bigquery.rows("ap_invoices")[0].keys()
+
+
+def test_a_column_that_the_schema_does_not_have_is_refused(bigquery):
+    done = bigquery.load(messages("more", [{"K": "a", "Amount": "1", "More": 1}]))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"a record of more has More, which its schema does not have" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("profile", ["documented", "real"])
-def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(warehouse, tmp_path, profile):
+def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(bigquery, tmp_path, profile):
     tenant = Tenant(profile=profile, seed=7, scale=0.2)
     dataset = f"kinetic_{profile}"
-    warehouse.configure(dataset=dataset)
+    bigquery.configure(dataset=dataset)
     with KineticServer(tenant) as server:
         config = settings(server, decimal_format="singer_decimal")
         (tmp_path / "config.json").write_text(json.dumps(config))
@@ -175,22 +235,22 @@ def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(warehouse, tmp_p
             if day:
                 tenant.touch("vendors", "EPIC06", 3)
                 tenant.close_some("vendors", "EPIC06", 2)
-            run_once(warehouse, tmp_path)
-            assert_same(warehouse, dataset, tenant)
+            run_once(bigquery, tmp_path)
+            assert_same(bigquery, dataset, tenant)
 
 
-def run_once(warehouse, folder) -> None:
+def run_once(bigquery, folder) -> None:
     files = ["--config", str(folder / "config.json"), "--state", str(folder / "state.json")]
     sent = subprocess.run([*TAP, *files], capture_output=True, check=True)
-    done = warehouse.load(sent.stdout)
+    done = bigquery.load(sent.stdout)
     assert done.returncode == 0, done.stderr[-3000:]
     (folder / "state.json").write_bytes(done.stdout.splitlines()[-1])
 
 
-def assert_same(warehouse, dataset, tenant) -> None:
+def assert_same(bigquery, dataset, tenant) -> None:
     """Every open row of every stream and company, no more and no less, value by value."""
     tables = [f"finance.{dataset}.{stream}" for stream in tenant.streams]
-    shown = warehouse.query(
+    shown = bigquery.query(
         *(f"select * from `{table}` where _sdc_deleted_at is null" for table in tables)
     )
     for stream, rows in zip(tenant.streams, shown, strict=True):

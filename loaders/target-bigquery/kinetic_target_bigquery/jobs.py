@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import requests
@@ -17,7 +18,7 @@ _CALL_SECONDS = 120
 _MOST_TRIES = 3
 _MOST_IDS = 50
 _LOST = (api.ServerError, api.NotFound, requests.RequestException, TransportError, ConnectionError)
-"""After these nobody knows whether the job was started. An upload that has ended is not found."""
+"""After these nobody knows whether the job was started; an upload that is over is not found."""
 _PASSING = {"backendError", "internalError", "jobBackendError", "jobInternalError",
             "rateLimitExceeded", "jobRateLimitExceeded"}  # fmt: skip
 
@@ -32,6 +33,8 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.retry = bigquery.DEFAULT_RETRY.with_timeout(seconds)
+        self.repeats = max(1, int(math.log2(seconds)))
+        """Of a part of an upload, each after twice the time: as many as fit in."""
 
     @property
     def call(self) -> dict[str, Any]:
@@ -108,17 +111,17 @@ class Job:
                 raise api.Conflict(f"job {job_id} is the last of {_MOST_IDS} that failed")
 
     def _started(self, job_id: str) -> Any:  # noqa: ANN401
-        for tries_left in range(_MOST_TRIES - 1, -1, -1):
+        tries_left = _MOST_TRIES
+        while True:
+            tries_left -= 1
             try:
                 return self._start(job_id)
-            except _LOST:
+            except _LOST as error:
                 try:
                     return self._find(job_id)
                 except api.NotFound:
-                    pass
-                if not tries_left:
-                    raise
-        raise AssertionError
+                    if not tries_left or not isinstance(error, api.NotFound):
+                        raise error from None
 
     def _find(self, job_id: str) -> Any:  # noqa: ANN401
         return self._client.get_job(job_id, location=self._location, **self._patience.call)

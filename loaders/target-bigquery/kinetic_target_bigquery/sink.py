@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import uuid
+import zlib
 from copy import deepcopy
 from datetime import datetime, timedelta, timezone
 from functools import partial
@@ -15,7 +16,7 @@ from google.api_core import exceptions as api
 from google.cloud import bigquery
 from singer_sdk.sinks import BatchSink
 from target_bigquery.batch_job import BigQueryBatchJobDenormalizedSink
-from target_bigquery.core import Compressor, bigquery_client_factory, transform_column_name
+from target_bigquery.core import bigquery_client_factory, transform_column_name
 
 from kinetic_target_bigquery.columns import column_of
 from kinetic_target_bigquery.errors import GuardError
@@ -34,6 +35,8 @@ _MOST_UNDER_WAY = 4
 """Load jobs that run at Google meanwhile; each keeps its packed rows, to send them again."""
 _STAGE_LIFE = timedelta(days=1)
 _MOST_CLUSTERED = 4
+_GZIP = 31
+"""What zlib calls that format."""
 _SEQUENCE = "_sdc_sequence"
 _BATCHED = "_sdc_batched_at"
 _EXTRACTED = "_sdc_extracted_at"
@@ -64,6 +67,7 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             name: transform_column_name(name, **self.config.get("column_name_transforms", {}))
             for name in self.schema["properties"]
         }
+        self._are_renamed = any(name != column for name, column in self._names.items())
         properties = self.schema["properties"].items()
         self._columns = [column_of(self._names[name], each) for name, each in properties]
         self._keys = [self._names[name] for name in key_properties or ()]
@@ -72,7 +76,7 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             target.table_of(stream_name, super().table_name), self._columns,
             self._layout(target.layouts.get(stream_name, Layout())), self.config.get("location"),
         )  # fmt: skip
-        self._buffer: Compressor | None = None
+        self._rows: _Packed | None = None
         self._table: Any = None
         self._stage: Any = None
         self._loads: list[Job] = []
@@ -103,27 +107,35 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         if self._content is not None:
             self._content.add(record)
         self._sequence = max(self._sequence + 1, record.get(_SEQUENCE) or 0)
-        renamed = {self._names[name]: value for name, value in record.items()}
-        missing = [key for key in self._keys if renamed.get(key) is None]
+        unknown = record.keys() - self._names.keys()
+        if unknown:
+            raise GuardError(
+                f"a record of {self.stream_name} has {', '.join(sorted(unknown))}, which its "
+                "schema does not have; the tap has to send the schema first"
+            )
+        record[_SEQUENCE] = self._sequence
+        if self._are_renamed:
+            record = {self._names[name]: value for name, value in record.items()}
+        missing = [key for key in self._keys if record.get(key) is None]
         if missing:
             raise GuardError(
                 f"a record of {self.stream_name} has no {', '.join(missing)}, which is part of its "
                 "key, so it could not be told from others"
             )
-        return {**renamed, self._names[_SEQUENCE]: self._sequence}
+        return record
 
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Pack a record."""
-        if self._buffer is None:
-            self._buffer = Compressor()
-        self._buffer.write(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        if self._rows is None:
+            self._rows = _Packed()
+        self._rows.add(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002
         """Start a load job; rows are in the stage when `commit` has seen it end."""
-        if self._buffer is None:
+        if self._rows is None:
             return
-        rows = self._buffer.getvalue()
-        self._buffer = None
+        rows = self._rows.end()
+        self._rows = None
         stage = self._make_ready()
         while len(self._loads) >= _MOST_UNDER_WAY:
             self._finish(self._loads.pop(0))
@@ -168,8 +180,9 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
     def _run(self, statement: str, name: str, since: datetime | None = None) -> Job:
         def start(job_id: str) -> bigquery.QueryJob:
             return self.client.query(
-                statement, job_id=job_id, location=self._table.location, **self._patience.call
-            )
+                statement, job_id=job_id, location=self._table.location, job_retry=None,
+                **self._patience.call,
+            )  # fmt: skip
 
         job = self._job(name, start, since)
         job.wait()
@@ -207,8 +220,9 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             write_disposition=bigquery.WriteDisposition.WRITE_APPEND,
         )
         return self.client.load_table_from_file(
-            io.BytesIO(rows), stage, job_id=job_id, job_config=config, num_retries=3,
-            location=self._table.location, timeout=self._patience.call["timeout"],
+            io.BytesIO(rows), stage, job_id=job_id, job_config=config,
+            location=self._table.location, num_retries=self._patience.repeats,
+            timeout=self._patience.call["timeout"],
         )  # fmt: skip
 
     def _finish(self, load: Job) -> None:
@@ -219,6 +233,22 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             raise GuardError(
                 f"BigQuery refused a batch of {self.stream_name}: {_reasons(load.job, error)}"
             ) from error
+
+
+class _Packed:
+    """Rows of a batch, packed as they come: quickly, since packing costs more than the line."""
+
+    def __init__(self) -> None:
+        self._packer = zlib.compressobj(level=1, wbits=_GZIP)
+        self._parts: list[bytes] = []
+
+    def add(self, row: bytes) -> None:
+        """One more."""
+        self._parts.append(self._packer.compress(row))
+
+    def end(self) -> bytes:
+        """All of them."""
+        return b"".join([*self._parts, self._packer.flush()])
 
 
 class _Content:

@@ -46,6 +46,8 @@ def _settings() -> dict[str, Any]:
         del schema["properties"][name]
     # Unset means: wherever the dataset is.
     del schema["properties"]["location"]["default"]
+    schema["properties"]["timeout"]["minimum"] = 1
+    schema["properties"]["batch_size"]["minimum"] = 1
     schema["properties"]["tables"] = SETTING
     return schema
 
