@@ -87,7 +87,7 @@ class Service:
         self._bridge = bridge
         self.host = ""
 
-    def OpenSession(self, request: t.TOpenSessionReq) -> t.TOpenSessionResp:
+    def OpenSession(self, request: t.TOpenSessionReq) -> t.TOpenSessionResp:  # noqa: N802
         """A session of no state."""
         return t.TOpenSessionResp(
             status=_OKAY, serverProtocolVersion=_PROTOCOL, configuration={},
@@ -95,19 +95,19 @@ class Service:
             initialNamespace=request.initialNamespace, canUseMultipleCatalogs=True,
         )  # fmt: skip
 
-    def CloseSession(self, _: object) -> t.TCloseSessionResp:
+    def CloseSession(self, _: object) -> t.TCloseSessionResp:  # noqa: N802
         """Nothing to do."""
         return t.TCloseSessionResp(status=_OKAY)
 
-    def CloseOperation(self, _: object) -> t.TCloseOperationResp:
+    def CloseOperation(self, _: object) -> t.TCloseOperationResp:  # noqa: N802
         """Nothing to do."""
         return t.TCloseOperationResp(status=_OKAY)
 
-    def CancelOperation(self, _: object) -> t.TCancelOperationResp:
+    def CancelOperation(self, _: object) -> t.TCancelOperationResp:  # noqa: N802
         """Nothing to do."""
         return t.TCancelOperationResp(status=_OKAY)
 
-    def ExecuteStatement(self, request: t.TExecuteStatementReq) -> t.TExecuteStatementResp:
+    def ExecuteStatement(self, request: t.TExecuteStatementReq) -> t.TExecuteStatementResp:  # noqa: N802
         """Run a statement to its end; the answer carries its rows."""
         statement, bridge = request.statement, self._bridge
         handle = t.TOperationHandle(operationId=_handle(), hasResultSet=True,
@@ -121,12 +121,18 @@ class Service:
             put = re.match(r"PUT '((?:[^'\\]|\\.)*)' INTO '((?:[^'\\]|\\.)*)'", statement)
             try:
                 if kind == "error":
-                    raise ValueError(fault["message"])
-                if put:
+                    rows = _refuse(fault["message"])
+                elif put:
                     bridge.sail.file(put[2])
                     url = f"https://{self.host}/upload{urllib.parse.quote(put[2])}"
-                    rows = pa.table({"operation": ["PUT"], "localFile": [put[1]], "presignedUrl": [url],
-                                     "headers": ["{}"]})  # fmt: skip
+                    rows = pa.table(
+                        {
+                            "operation": ["PUT"],
+                            "localFile": [put[1]],
+                            "presignedUrl": [url],
+                            "headers": ["{}"],
+                        }
+                    )
                 else:
                     rows = bridge.sail.run(statement)
             except ValueError as error:
@@ -138,6 +144,10 @@ class Service:
         return t.TExecuteStatementResp(
             status=_OKAY, operationHandle=handle, directResults=_direct(rows, is_staging=bool(put))
         )
+
+
+def _refuse(message: str) -> pa.Table:
+    raise ValueError(message)
 
 
 def _handle() -> t.THandleIdentifier:

@@ -55,7 +55,7 @@ class Sail:
         self._copied: set[tuple[str, str]] = set()
 
     def run(self, statement: str) -> pa.Table:
-        """A statement's rows; raises what Databricks would say, in its words where Sail's differ."""
+        """A statement's rows; raises what Databricks would say, in its words."""
         for pattern, method in _REWRITTEN:
             if found := re.fullmatch(pattern, statement.strip(), re.IGNORECASE | re.DOTALL):
                 return method(self, *found.groups())
@@ -91,8 +91,13 @@ class Sail:
 
     @staticmethod
     def _spark_type(kind: pa.DataType) -> str:
-        names = {"int64": "bigint", "bool": "boolean", "date32[day]": "date", "large_string": "string",
-                 "int32": "int"}  # fmt: skip
+        names = {
+            "int64": "bigint",
+            "bool": "boolean",
+            "date32[day]": "date",
+            "large_string": "string",
+            "int32": "int",
+        }
         text = str(kind)
         if text.startswith("decimal"):
             return f"decimal({kind.precision},{kind.scale})"
@@ -160,6 +165,7 @@ class Sail:
         for schema in self._spark.sql("SHOW SCHEMAS").toArrow()["name"].to_pylist():
             if schema != "default":
                 self._spark.sql(f"DROP SCHEMA `{schema}` CASCADE")
+        self._copied.clear()
         for part in ("tables", "volumes"):
             shutil.rmtree(self._folder / part, ignore_errors=True)
 

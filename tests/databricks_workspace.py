@@ -45,8 +45,15 @@ class Databricks:
 
     def configure(self, login: dict[str, str] = OAUTH, **settings: Any) -> None:
         """Write the loader's settings."""
-        config = {"host": HOST, "http_path": HTTP_PATH, "catalog": CATALOG, "schema": SCHEMA, **login,
-                  "retry_deadline_seconds": 20, **settings}  # fmt: skip
+        config = {
+            "host": HOST,
+            "http_path": HTTP_PATH,
+            "catalog": CATALOG,
+            "schema": SCHEMA,
+            **login,
+            "retry_deadline_seconds": 60,
+            **settings,
+        }
         self._file.write_text(json.dumps(config))
 
     @property
@@ -100,10 +107,16 @@ class Databricks:
         """A statement's rows, as Databricks' client gives them; names in lower case."""
         with (
             patch.dict(os.environ, self.redirect.variables),
-            closing(sql.connect(server_hostname=HOST, http_path=HTTP_PATH, access_token=TOKEN["token"],
-                                enable_telemetry=False)) as connection,
+            closing(
+                sql.connect(
+                    server_hostname=HOST,
+                    http_path=HTTP_PATH,
+                    access_token=TOKEN["token"],
+                    enable_telemetry=False,
+                )
+            ) as connection,
             closing(connection.cursor()) as cursor,
-        ):  # fmt: skip
+        ):
             cursor.execute(statement)
             names = [column[0].lower() for column in cursor.description]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
@@ -120,10 +133,17 @@ def workspace(folder: Path) -> Iterator[int]:
     port = free_port()
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            [str(found / "python"), str(ROOT / "tests" / "databricks_bridge.py"), str(port), str(folder)],
-            stdout=log, stderr=log, start_new_session=True,
+            [
+                str(found / "python"),
+                str(ROOT / "tests" / "databricks_bridge.py"),
+                str(port),
+                str(folder),
+            ],
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
             env={**environment(), "PYTHONWARNINGS": "ignore"},
-        )  # fmt: skip
+        )
     try:
         wait_for_port(port, process, folder / "log")
         yield port

@@ -1,4 +1,4 @@
-"""The Databricks loader on an emulator: every row or exit 1, nothing twice, STATE behind its rows."""
+"""The Databricks loader on an emulator: every row or exit 1, nothing twice, STATE behind them."""
 
 import json
 import re
@@ -97,10 +97,13 @@ def test_the_last_record_of_a_key_counts_and_every_digit_is_kept_with_each_login
     moment = "2026-03-29T01:30:00.123456+05:30"
 
     loads(
-        warehouse, schema("last", more={"N": {"type": "integer"}, "At": MOMENT}),
-        record("last", "a", "1.5", N=1), record("last", "b", "123456789012345.678", N=2**53 + 1, At=moment),
-        *(record("last", "a", f"{n}.001", N=n) for n in range(50)), state(1),
-    )  # fmt: skip
+        warehouse,
+        schema("last", more={"N": {"type": "integer"}, "At": MOMENT}),
+        record("last", "a", "1.5", N=1),
+        record("last", "b", "123456789012345.678", N=2**53 + 1, At=moment),
+        *(record("last", "a", f"{n}.001", N=n) for n in range(50)),
+        state(1),
+    )
 
     rows = {row["k"]: row for row in warehouse.rows("last")}
     assert rows.keys() == {"a", "b"}
@@ -184,11 +187,15 @@ def test_a_connection_that_is_cut_around_the_statement_loses_and_doubles_nothing
     [
         ("PUT /upload", "status", {"status": 503}),
         (f"POST {HTTP_PATH}", "status", {"status": 503}),
-        ("MERGE", "error", {"message": "[DELTA_CONCURRENT_APPEND] Files were added by another update"}),
+        (
+            "MERGE",
+            "error",
+            {"message": "[DELTA_CONCURRENT_APPEND] Files were added by another update"},
+        ),
         ("MERGE", "error", {"message": "Invalid SessionHandle: SessionHandle [1-2-3]"}),
     ],
     ids=["upload 503", "503", "conflict", "session lost"],
-)  # fmt: skip
+)
 def test_a_moment_of_weakness_is_survived(warehouse, match, kind, more):
     warehouse.fail(match, kind, times=2, **more)
 
@@ -200,22 +207,49 @@ def test_a_moment_of_weakness_is_survived(warehouse, match, kind, more):
 @pytest.mark.parametrize(
     ("match", "kind", "more", "remedy"),
     [
-        ("MERGE", "error", {"message": "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not "
-                            "have MODIFY on Table 'main.kinetic.way'. SQLSTATE: 42501"},
-         "run GRANT MODIFY ON TABLE `main`.`kinetic`.`way` TO `app-1`"),
-        ("PUT '", "error", {"message": "[PERMISSION_DENIED] User does not have WRITE VOLUME on Volume "
-                            "'main.kinetic.stage'."},
-         "run GRANT WRITE VOLUME ON VOLUME `main`.`kinetic`.`stage` TO `app-1`"),
+        (
+            "MERGE",
+            "error",
+            {
+                "message": "[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not "
+                "have MODIFY on Table 'main.kinetic.way'. SQLSTATE: 42501"
+            },
+            "run GRANT MODIFY ON TABLE `main`.`kinetic`.`way` TO `app-1`",
+        ),
+        (
+            "PUT '",
+            "error",
+            {
+                "message": "[PERMISSION_DENIED] User does not have WRITE VOLUME on Volume "
+                "'main.kinetic.stage'."
+            },
+            "run GRANT WRITE VOLUME ON VOLUME `main`.`kinetic`.`stage` TO `app-1`",
+        ),
         ("MERGE", "error", {"message": "[QUOTA_EXCEEDED] the quota is used up"}, "a quota is full"),
-        ("PUT '", "error", {"message": "[VOLUME_DOES_NOT_EXIST] Volume does not exist"}, "`volume` is gone"),
+        (
+            "PUT '",
+            "error",
+            {"message": "[VOLUME_DOES_NOT_EXIST] Volume does not exist"},
+            "`volume` is gone",
+        ),
         ("PUT /upload", "status", {"status": 403}, "the storage behind `volume` refused a file"),
         (f"POST {HTTP_PATH}", "status", {"status": 401}, "expired, revoked"),
         (f"POST {HTTP_PATH}", "status", {"status": 403}, "CAN USE on the SQL warehouse"),
         (f"POST {HTTP_PATH}", "status", {"status": 404}, "`http_path`"),
-        ("SHOW SCHEMAS", "error", {"message": "[CATALOG_NOT_FOUND] main"}, "`catalog` does not exist"),
-        ("MERGE", "error", {"message": "Cannot start the warehouse w1: it was stopped"}, "start it"),
+        (
+            "SHOW SCHEMAS",
+            "error",
+            {"message": "[CATALOG_NOT_FOUND] main"},
+            "`catalog` does not exist",
+        ),
+        (
+            "MERGE",
+            "error",
+            {"message": "Cannot start the warehouse w1: it was stopped"},
+            "start it",
+        ),
     ],
-)  # fmt: skip
+)
 def test_whatever_is_refused_is_exit_1_without_state_and_one_sentence_with_the_remedy(
     warehouse, match, kind, more, remedy
 ):
@@ -298,9 +332,13 @@ def test_new_columns_are_added_and_wider_decimals_widened(warehouse):
     assert rows["b"]["amount"] == Decimal("1234567890123456789.123456789")
     # What is narrower than the table fits into it, and a schema that changes in mid-run as well.
     loads(
-        warehouse, schema("wide"), record("wide", "a", "5"),
-        schema("wide", more={"Last": {"type": "boolean"}}), record("wide", "a", "6", Last=True), state(3),
-    )  # fmt: skip
+        warehouse,
+        schema("wide"),
+        record("wide", "a", "5"),
+        schema("wide", more={"Last": {"type": "boolean"}}),
+        record("wide", "a", "6", Last=True),
+        state(3),
+    )
     assert amounts(warehouse, "wide")["a"] == 6
 
 
@@ -352,8 +390,11 @@ def test_a_stream_without_rows_costs_no_request(warehouse):
 
 def test_schema_and_volume_are_made_once_and_tables_laid_out_as_configured(warehouse):
     warehouse.configure(
-        schema="finance_raw", volume="in_between", table_names={"a": "invoices-2"}, partition_by={"b": "K"},
-    )  # fmt: skip
+        schema="finance_raw",
+        volume="in_between",
+        table_names={"a": "invoices-2"},
+        partition_by={"b": "K"},
+    )
     messages = [schema(s) for s in "ab"] + [record(s, "k", "1") for s in "ab"] + [state(1)]
 
     for _ in range(2):

@@ -179,12 +179,22 @@ def test_nested_values_are_json_text_with_every_digit(tmp_path):
 @pytest.mark.parametrize(
     ("schema", "value"),
     [
-        (AMOUNT, "many"), (AMOUNT, "1.00000000001"), (AMOUNT, 1), ({**AMOUNT, "precision": 12}, "123"),
-        (TEXT, 5), ({"type": "integer"}, 1.5), ({"type": "integer"}, 2**63), ({"type": "integer"}, True),
-        ({"type": "boolean"}, 1), (MOMENT, "2026-02-30T00:00:00Z"), (MOMENT, "2026-01-01"),
-        ({**TEXT, "format": "date"}, "01.02.2026"), ({"type": "object"}, [1]), ({"type": "number"}, "1"),
+        (AMOUNT, "many"),
+        (AMOUNT, "1.00000000001"),
+        (AMOUNT, 1),
+        ({**AMOUNT, "precision": 12}, "123"),
+        (TEXT, 5),
+        ({"type": "integer"}, 1.5),
+        ({"type": "integer"}, 2**63),
+        ({"type": "integer"}, True),
+        ({"type": "boolean"}, 1),
+        (MOMENT, "2026-02-30T00:00:00Z"),
+        (MOMENT, "2026-01-01"),
+        ({**TEXT, "format": "date"}, "01.02.2026"),
+        ({"type": "object"}, [1]),
+        ({"type": "number"}, "1"),
     ],
-)  # fmt: skip
+)
 def test_a_value_that_does_not_fit_is_refused_with_column_and_key(tmp_path, schema, value):
     records = [{"K": "k-1", "v": None}, {"K": "k-2", "v": value}]
 
@@ -260,13 +270,17 @@ COLUMNS = [
         statements.create_table(TABLE, COLUMNS, partitioned="K"),
         statements.add_columns(TABLE, COLUMNS),
         statements.allow_widening(TABLE),
-        statements.merge(TABLE, "/Volumes/a/b/c/f.parquet", ["K", "_sdc_deleted_at"], ["K"], hard_delete=True),
-        statements.merge(TABLE, "/Volumes/a/b/c/f.parquet", ["K", "v"], ["K", "v"], hard_delete=False),
+        statements.merge(
+            TABLE, "/Volumes/a/b/c/f.parquet", ["K", "_sdc_deleted_at"], ["K"], hard_delete=True
+        ),
+        statements.merge(
+            TABLE, "/Volumes/a/b/c/f.parquet", ["K", "v"], ["K", "v"], hard_delete=False
+        ),
         statements.copy(TABLE, "/Volumes/a/b/c/f.parquet"),
         statements.retire(TABLE, 7, hard_delete=True),
         statements.retire(TABLE, 7, hard_delete=False),
     ],
-)  # fmt: skip
+)
 def test_statements_are_the_dialects(statement):
     parsed = sqlglot.parse_one(
         statement, dialect="databricks", error_level=sqlglot.ErrorLevel.RAISE
@@ -299,8 +313,12 @@ def test_columns_that_a_delta_table_cannot_have_are_refused(names):
 
 
 def config(**settings) -> Config:
-    given = {"host": "dbc-1.cloud.databricks.com", "http_path": "/sql/1.0/warehouses/w", "catalog": "main",
-             "token": "t"}  # fmt: skip
+    given = {
+        "host": "dbc-1.cloud.databricks.com",
+        "http_path": "/sql/1.0/warehouses/w",
+        "catalog": "main",
+        "token": "t",
+    }
     return Config.of({**given, **settings})
 
 
@@ -315,11 +333,19 @@ def config(**settings) -> Config:
         ({"client_id": "c", "client_secret": "s"}, "`token` and `client_id` are both set"),
         ({"schema": "a.b"}, "cannot be `schema`"),
         ({"volume": "a b"}, "cannot be `volume`"),
-        ({"host": "example.com", "token": "", "client_id": "c", "client_secret": "s", "account_id": "a"},
-         "`account_host` is missing"),
+        (
+            {
+                "host": "example.com",
+                "token": "",
+                "client_id": "c",
+                "client_secret": "s",
+                "account_id": "a",
+            },
+            "`account_host` is missing",
+        ),
         ({"validate_records": False}, "`validate_records` is no setting"),
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_work_are_refused_by_name(settings, named):
     with pytest.raises(LoadError, match=re.escape(named)):
         config(**settings)
@@ -359,12 +385,16 @@ def test_streams_are_appended_by_glob_and_upserted_otherwise():
 @pytest.mark.parametrize(
     ("said", "grant"),
     [
-        ("[INSUFFICIENT_PERMISSIONS] Insufficient privileges: User does not have MODIFY on Table "
-         "'main.kinetic.v'. SQLSTATE: 42501", "GRANT MODIFY ON TABLE `main`.`kinetic`.`v` TO `app`"),
-        ("PERMISSION_DENIED: User does not have USE CATALOG on Catalog 'main'.",
-         "GRANT USE CATALOG ON CATALOG `main` TO `app`"),
+        (
+            "[INSUFFICIENT_PERMISSIONS] User does not have MODIFY on Table 'main.kinetic.v'. x",
+            "GRANT MODIFY ON TABLE `main`.`kinetic`.`v` TO `app`",
+        ),
+        (
+            "PERMISSION_DENIED: User does not have USE CATALOG on Catalog 'main'.",
+            "GRANT USE CATALOG ON CATALOG `main` TO `app`",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_missing_right_is_told_as_the_grant_to_run(said, grant):
     from databricks.sql.exc import ServerOperationError  # noqa: PLC0415
 

@@ -83,8 +83,8 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         if error is None:
             return
         yield error
-        told = error.context.get("original-exception") if isinstance(error, RequestError) else None
-        error = told if isinstance(told, BaseException) else error.__cause__ or error.__context__
+        told = next((each for each in error.args if isinstance(each, BaseException)), None)
+        error = told or error.__cause__ or error.__context__
 
 
 @dataclass(frozen=True)
@@ -155,8 +155,8 @@ def _of_status(seen: _Seen) -> str | None:
         )
     if status == _FORBIDDEN:
         return (
-            f"{host} allows this login nothing on {path}: give it CAN USE on the SQL warehouse, and "
-            "see whether an IP access list bars this machine"
+            f"{host} allows this login nothing on {path}: give it CAN USE on the SQL warehouse, "
+            "and see whether an IP access list bars this machine"
         )
     if status == _NOT_FOUND:
         return f"`http_path`: {host} has no SQL warehouse {path}"
