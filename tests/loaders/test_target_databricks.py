@@ -91,6 +91,7 @@ def refused(warehouse, *messages) -> str:
     return told.strip().splitlines()[-1]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("login", [OAUTH, ACCOUNT, TOKEN], ids=["workspace", "account", "token"])
 def test_the_last_record_of_a_key_counts_and_every_digit_is_kept_with_each_login(warehouse, login):
     warehouse.configure(login)
@@ -116,6 +117,7 @@ def test_the_last_record_of_a_key_counts_and_every_digit_is_kept_with_each_login
     assert "telemetry" not in " ".join(told)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("opaque", [False, True], ids=["JWT", "opaque"])
 def test_a_token_that_ends_in_mid_run_is_renewed(warehouse, opaque):
     warehouse.configure(batch_size_rows=1)
@@ -148,6 +150,7 @@ def wait_for(condition) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.full
 def test_rows_that_are_sent_again_are_not_there_twice(warehouse):
     messages = [schema("keyed"), schema("log", keys=()), schema("history")]
     messages += [record(s, str(n), "1") for s in ("keyed", "log", "history") for n in range(5)]
@@ -162,6 +165,7 @@ def test_rows_that_are_sent_again_are_not_there_twice(warehouse):
     assert len(warehouse.rows("history")) == 6
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("stream", ["keyed", "log"])
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
 def test_a_connection_that_is_cut_around_the_statement_loses_and_doubles_nothing(
@@ -204,6 +208,7 @@ def test_a_moment_of_weakness_is_survived(warehouse, match, kind, more):
     assert amounts(warehouse, "weak") == {"a": 1}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     ("match", "kind", "more", "remedy"),
     [
@@ -289,6 +294,7 @@ def test_a_network_that_stays_cut_is_exit_1_once_the_deadline_has_passed(warehou
     assert "`retry_deadline_seconds`" in told
 
 
+@pytest.mark.full
 def test_state_stands_behind_the_rows_before_it_and_no_others(warehouse):
     warehouse.configure(batch_size_rows=1)
     warehouse.fail("MERGE INTO `main`.`kinetic`.`bad`", "error", message="[INTERNAL_ERROR] no")
@@ -352,6 +358,7 @@ def test_a_change_of_type_that_would_lose_something_is_refused(warehouse):
     assert "column Amount of `main`.`kinetic`.`typed` is DECIMAL(18,3) in Databricks" in told
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("hard", [False, True])
 def test_retracted_rows_are_marked_or_deleted_and_come_back_when_reopened(warehouse, hard):
     warehouse.configure(hard_delete=hard)
@@ -412,6 +419,7 @@ def test_schema_and_volume_are_made_once_and_tables_laid_out_as_configured(wareh
     assert len(removed) == 4
 
 
+@pytest.mark.full
 def test_the_statements_of_the_page_leave_the_loader_nothing_to_make_but_tables(warehouse):
     """Run one by one through Databricks' client; then the view shows what is open."""
     page = (ROOT / "docs" / "warehouses" / "databricks.md").read_text()
