@@ -27,7 +27,7 @@ class Schema:
         self.front = front
         self._redirect = redirect
         self._key = key
-        self._name = name
+        self.schema = name
 
     @property
     def variables(self) -> dict[str, str]:
@@ -40,12 +40,16 @@ class Schema:
             "SNOWFLAKE_ROLE": snowflake.ROLE,
             "SNOWFLAKE_WAREHOUSE": snowflake.WAREHOUSE,
             "SNOWFLAKE_DATABASE": snowflake.DATABASE,
-            "SNOWFLAKE_SCHEMA": self._name,
+            "SNOWFLAKE_SCHEMA": self.schema,
         }
 
     def rows(self, stream: str) -> Iterator[dict[str, Any]]:
         """Through Snowflake's own client."""
-        return snowflake.rows(self._redirect.variables, self._name, stream)
+        return snowflake.rows(self._redirect.variables, self.schema, stream)
+
+    def execute(self, statement: str) -> None:
+        """A statement of somebody else's."""
+        list(snowflake.query(self._redirect.variables, statement))
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +109,25 @@ def test_a_load_that_snowflake_refuses_is_no_success_and_the_next_run_makes_it_g
     warehouse.front.mend()
     load(small_project, warehouse)
     assert_equal(small_project.server, warehouse)
+
+
+@pytest.mark.full
+def test_the_job_proves_its_load_and_a_row_that_is_gone_fails_the_proof(
+    installed, small_project, warehouse
+):
+    install("proof-snowflake", installed)
+    job = (installed / "meltano.yml").read_text().partition("\njobs:")
+    (installed / "meltano.yml").write_text(job[0] + job[1] + job[2].replace("duckdb", "snowflake"))
+    prod = ("--environment=prod", "run")
+    try:
+        code, output = small_project.run(*prod, "documents-hourly", **warehouse.variables)
+        assert code == 0, output[-5000:]
+        assert "purchase_orders" in output
+
+        table = f"{snowflake.DATABASE}.{warehouse.schema}.PURCHASE_ORDERS"
+        warehouse.execute(f"delete from {table}")
+        code, output = small_project.run(*prod, "proof-snowflake:documents", **warehouse.variables)
+        assert code == 1
+        assert "missing" in output
+    finally:
+        (installed / "meltano.yml").write_text("".join(job))
