@@ -379,6 +379,9 @@ def test_the_crontabs_lines_load_with_secrets_from_the_encrypted_file(scheduled:
         "MELTANO_ENVIRONMENT": "sandbox",
         "ALERT_COMMAND": TELL, "ALERT_FILE": str(home / "alert"),
     }  # fmt: skip
+    readme = (DEPLOY / "README.md").read_text()
+    for line in re.findall(r"^ +(\.venv/bin/meltano install .*)$", readme, re.MULTILINE):
+        subprocess.run(shlex.split(line), cwd=folder, env=plain(), check=True, capture_output=True)
     jobs = [line.split(maxsplit=5)[5] for line in lines if re.match(r"[\d*]", line)]
     names = ("TAP_", "TARGET_", "MELTANO_")
     settings = {k: v for k, v in scheduled.environment().items() if k.startswith(names)}
