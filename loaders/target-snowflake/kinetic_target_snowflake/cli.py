@@ -14,6 +14,8 @@ from kinetic_target_snowflake.target import GuardedTarget
 
 def main() -> None:
     """Load what comes on stdin."""
+    # Snowflake's client tells of each try that failed with a traceback.
+    logging.getLogger("snowflake.connector.network").addFilter(_without_traceback)
     try:
         GuardedTarget.cli(standalone_mode=False)
     except click.ClickException as error:
@@ -24,3 +26,8 @@ def main() -> None:
             "Not all rows are in Snowflake, and STATE stays behind them: %s", explain(error)
         )
         sys.exit(1)
+
+
+def _without_traceback(record: logging.LogRecord) -> bool:
+    record.exc_info = None
+    return True

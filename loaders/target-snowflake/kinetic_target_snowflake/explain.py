@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import re
 
-from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    InvalidInputLine,
+    InvalidRecord,
+    RecordsWithoutSchemaException,
+)
 from snowflake.connector.errors import Error as SnowflakeError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kinetic_target_snowflake.errors import GuardError
 
-OUTSIDE = (ConfigValidationError, SnowflakeError, SQLAlchemyError)
-"""What comes of Snowflake, or of the way there."""
+OUTSIDE = (
+    ConfigValidationError, InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException,
+    SnowflakeError, SQLAlchemyError,
+)  # fmt: skip
+"""What comes of settings, of the tap, of Snowflake, or of the way there."""
 _LONGEST = 600
 _NETWORK = "Snowflake could not be reached, or the line was cut: check the network, then run again."
 _KEY = (
@@ -58,7 +66,8 @@ def explain(error: BaseException) -> str:
     if isinstance(error, ConfigValidationError):
         return "; ".join([str(error), *getattr(error, "errors", [])])
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    words = " ".join(str(getattr(cause, "raw_msg", None) or cause).split())[:_LONGEST]
+    words = " ".join(str(getattr(cause, "raw_msg", None) or cause).split())
+    words = re.sub(r" with url: \S+", "", words)[:_LONGEST]
     number = getattr(cause, "errno", None)
     told = _BY_NUMBER.get(number) if number else None
     if told is None and re.search(r"timed? ?out|connection|retr(y|ies)", words, re.IGNORECASE):

@@ -24,6 +24,10 @@ _FIXED = {
     "uuid_format": "string",
 }
 """The one way that is proved; others lose offsets, dashes or retractions, or mix streams."""
+_DEFAULTS = {
+    # The tap makes records by their schema, and what is checked here and by Snowflake is refused.
+    "validate_records": False,
+}
 _ABSENT = (
     "hard_delete", "ingestion_method", "normalise_casing", "schema", "use_browser_authentication",
 )  # fmt: skip
@@ -33,7 +37,7 @@ _ABSENT = (
 def _settings() -> dict[str, Any]:
     schema: dict[str, Any] = copy.deepcopy(TargetSnowflake.config_jsonschema)
     TargetSnowflake.append_builtin_config(schema)
-    for name, value in _FIXED.items():
+    for name, value in (_FIXED | _DEFAULTS).items():
         schema["properties"][name]["default"] = value
     for name in _ABSENT:
         schema["properties"].pop(name, None)
