@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
 from environments import ROOT, free_port, programs, wait_for_port
 from harness import environment
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
@@ -29,6 +30,7 @@ _EMULATOR = (
     "local-bigquery==0.3.2", "duckdb==1.5.5", "duckdb-extensions==1.5.5",
     *(f"duckdb-extension-{each}==1.5.5" for each in _EXTENSIONS),
 )  # fmt: skip
+PAGE = (ROOT / "docs" / "warehouses" / "bigquery.md").read_text()
 PROJECT, DATASET = "finance", "kinetic"
 AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
@@ -220,6 +222,19 @@ def _with_statement(body: bytes, statement: str) -> bytes:
     job = json.loads(body)
     job["configuration"]["query"]["query"] = statement
     return json.dumps(job).encode()
+
+
+def blocks(language: str) -> list[str]:
+    """The snippets of the page."""
+    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+
+
+def documented_tables() -> dict[str, dict[str, Any]]:
+    """The example of the setting `tables`, as the page has it."""
+    (example,) = blocks("yaml")
+    (environment,) = yaml.safe_load(example)["environments"]
+    (loader,) = environment["config"]["plugins"]["loaders"]
+    return dict(loader["config"]["tables"])
 
 
 def messages(

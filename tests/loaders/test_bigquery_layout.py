@@ -72,7 +72,10 @@ def test_a_column_may_be_named_as_the_tap_or_as_bigquery_has_it():
         ),
         ({"partition_by": ["InvoiceDate"]}, "`tables.ap_invoices.partition_by` has to be text"),
         ({"partition_granularity": "week"}, "is week; it can be hour, day, month, year"),
-        ({"cluster_by": ["Nope"]}, "`tables.ap_invoices.cluster_by` names Nope"),
+        (
+            {"cluster_by": ["Nope"]},
+            "`tables.ap_invoices.cluster_by` names Nope, which the stream does not have",
+        ),
         ({"cluster_by": ["Rate"]}, "FLOAT, by which BigQuery cannot sort"),
         ({"cluster_by": ["A"] * 5}, "up to four"),
         ({"cluster_by": [1]}, "names of columns"),

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 import sqlglot
-from bigquery import AMOUNT, MOMENT, TEXT, messages
+from bigquery import AMOUNT, MOMENT, TEXT, documented_tables, messages
 from harness import TAP, expected_rows, plain, settings
 from kinetic_sandbox.kinetic import KineticServer, Tenant
 from tap_epicor_kinetic.odata.timestamps import parse_timestamp
@@ -196,14 +196,29 @@ def test_a_setting_that_means_nothing_here_is_refused(bigquery, setting):
     assert f"there is no setting {setting}".encode() in done.stderr
 
 
-def test_a_value_that_the_settings_cannot_have_is_one_line(bigquery):
-    bigquery.configure(timeout=0)
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"timeout": 0}, "`timeout` is not as it has to be: minimum 1"),
+        ({"project": None}, "`project` is not as it has to be: type"),
+        ({"partition_granularity": "week"}, "`partition_granularity` is not as it has to be: enum"),
+        (
+            {"credentials_json": {"private_key": "hush"}},
+            "`credentials_json` is not as it has to be",
+        ),
+        ({"credentials_path": "/nowhere/key.json"}, "`credentials_path`: /nowhere/key.json cannot"),
+        ({"credentials_json": "{}"}, "`credentials_json` is no service account's key"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_one_sentence_without_what_it_holds(bigquery, settings, said):
+    bigquery.configure(**settings)
 
     done = bigquery.load(messages("config", []))
 
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"Config validation failed: 0 is less than the minimum of 1" in done.stderr
+    assert said in done.stderr.decode().strip().splitlines()[-1]
     assert b"Traceback" not in done.stderr
+    assert b"hush" not in done.stderr
 
 
 def test_columns_are_renamed_where_the_settings_say_so(bigquery):
@@ -226,7 +241,7 @@ def test_a_column_that_the_schema_does_not_have_is_refused(bigquery):
 def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(bigquery, tmp_path, profile):
     tenant = Tenant(profile=profile, seed=7, scale=0.2)
     dataset = f"kinetic_{profile}"
-    bigquery.configure(dataset=dataset)
+    bigquery.configure(dataset=dataset, tables=documented_tables())
     with KineticServer(tenant) as server:
         config = settings(server, decimal_format="singer_decimal")
         (tmp_path / "config.json").write_text(json.dumps(config))
@@ -237,6 +252,9 @@ def test_two_runs_and_a_day_between_leave_the_tenants_open_rows(bigquery, tmp_pa
                 tenant.close_some("vendors", "EPIC06", 2)
             run_once(bigquery, tmp_path)
             assert_same(bigquery, dataset, tenant)
+    for stream, layout in documented_tables().items():
+        partitions = bigquery.resource(f"{dataset}/tables/{stream}")["timePartitioning"]
+        assert partitions == {"type": "MONTH", "field": layout["partition_by"]}
 
 
 def run_once(bigquery, folder) -> None:

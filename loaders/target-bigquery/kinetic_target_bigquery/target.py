@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from singer_sdk.plugin_base import JSONSchemaValidator
 from singer_sdk.target_base import Target
 from target_bigquery.core import BigQueryCredentials
 from target_bigquery.target import TargetBigQuery
@@ -44,6 +45,7 @@ def _settings() -> dict[str, Any]:
         schema["properties"][name]["default"] = default
     for name in _ABSENT:
         del schema["properties"][name]
+    schema["required"] = ["project", "dataset"]
     # Unset means: wherever the dataset is.
     del schema["properties"]["location"]["default"]
     schema["properties"]["timeout"]["minimum"] = 1
@@ -59,9 +61,6 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
 
     def __init__(self, *, config: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401
         super().__init__(config=config, **options)
-        unknown = self.config.keys() - self.config_jsonschema["properties"].keys() - _OF_THE_SDK
-        if unknown:
-            raise GuardError(f"there is no setting {', '.join(sorted(unknown))}; remove it")
         for name in _FIXED:
             if self.config.get(name, _DEFAULTS[name]) != _DEFAULTS[name]:
                 raise GuardError(
@@ -72,6 +71,23 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
         self.layouts = read_layouts(self.config.get("tables", {}))
         self._streams: dict[str, str] = {}
         """By table, in lower case."""
+
+    def _validate_config(
+        self,
+        raise_errors: bool = True,  # noqa: ARG002, FBT001, FBT002
+        warnings_as_errors: bool = False,  # noqa: ARG002, FBT001, FBT002
+    ) -> tuple[list[str], list[str]]:
+        """Judge the settings; the community's goes on with wrong ones, and logs what they hold."""
+        for error in JSONSchemaValidator(self.config_jsonschema).iter_errors(self._config):
+            name = ".".join(str(part) for part in error.path)
+            if error.validator == "required":
+                raise GuardError(error.message)
+            wanted = json.dumps(error.validator_value)
+            raise GuardError(f"`{name}` is not as it has to be: {error.validator} {wanted}")
+        unknown = self.config.keys() - self.config_jsonschema["properties"].keys() - _OF_THE_SDK
+        if unknown:
+            raise GuardError(f"there is no setting {', '.join(sorted(unknown))}; remove it")
+        return [], []
 
     def table_of(self, stream: str, own: str) -> str:
         """A stream's table.
