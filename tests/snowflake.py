@@ -73,6 +73,8 @@ with snowflake.connector.connect(
 """
 """Each value with the type that Snowflake's client gives it; times in UTC."""
 _NULL = " is null"
+AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
+MARK = {"type": ["string", "null"], "format": "date-time"}
 
 
 @dataclass(frozen=True)
@@ -418,3 +420,35 @@ def loader() -> Path:
     made_of = (GUARD / "pyproject.toml", constraints)
     folder = programs("snowflake", "guard", "3.12", packages, *made_of)
     return folder / "kinetic-target-snowflake"
+
+
+def schema(stream, *, amount=AMOUNT, more=None) -> dict:
+    """A SCHEMA message: a key, an amount, the mark, and more."""
+    properties = {
+        "K": {"type": "string"},
+        "Amount": amount,
+        **(more or {}),
+        "_sdc_deleted_at": MARK,
+    }
+    return {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties},
+            "key_properties": ["K"]}  # fmt: skip
+
+
+def records(stream, rows) -> list:
+    """RECORD messages."""
+    return [
+        {"type": "RECORD", "stream": stream, "record": {"_sdc_deleted_at": None, **row},
+         "time_extracted": "2026-11-21T12:00:00.000Z"}
+        for row in rows
+    ]  # fmt: skip
+
+
+def lines(*messages) -> bytes:
+    """What a tap writes."""
+    return "".join(json.dumps(message) + "\n" for message in messages).encode()
+
+
+def messages(stream, rows, *, amount=AMOUNT, more=None, state=1) -> bytes:
+    """A stream and its STATE."""
+    told = {"type": "STATE", "value": {"seen": state}}
+    return lines(schema(stream, amount=amount, more=more), *records(stream, rows), told)

@@ -12,9 +12,11 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from redirect import Redirect
 from snowflake import (
     ACCOUNT,
+    AMOUNT,
     EXPIRED,
     HOSTS,
     JWT_INVALID,
+    MARK,
     NO_QUOTA,
     NO_RIGHT,
     NO_WAREHOUSE,
@@ -25,7 +27,11 @@ from snowflake import (
     Front,
     Snowflake,
     emulator,
+    lines,
     loader,
+    messages,
+    records,
+    schema,
 )
 
 pytestmark = pytest.mark.full
@@ -45,38 +51,8 @@ def warehouse(port, tmp_path):
         assert redirect.refused == []
 
 
-AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
-MARK = {"type": ["string", "null"], "format": "date-time"}
 ONE = [{"K": "a", "Amount": "1"}]
 TWO = [{"K": "a", "Amount": "2"}]
-
-
-def schema(stream, *, amount=AMOUNT, more=None) -> dict:
-    properties = {
-        "K": {"type": "string"},
-        "Amount": amount,
-        **(more or {}),
-        "_sdc_deleted_at": MARK,
-    }
-    return {"type": "SCHEMA", "stream": stream, "schema": {"properties": properties},
-            "key_properties": ["K"]}  # fmt: skip
-
-
-def records(stream, rows) -> list:
-    return [
-        {"type": "RECORD", "stream": stream, "record": {"_sdc_deleted_at": None, **row},
-         "time_extracted": "2026-11-21T12:00:00.000Z"}
-        for row in rows
-    ]  # fmt: skip
-
-
-def lines(*messages) -> bytes:
-    return "".join(json.dumps(message) + "\n" for message in messages).encode()
-
-
-def messages(stream, rows, *, amount=AMOUNT, more=None, state=1) -> bytes:
-    told = {"type": "STATE", "value": {"seen": state}}
-    return lines(schema(stream, amount=amount, more=more), *records(stream, rows), told)
 
 
 def amounts(warehouse, stream) -> dict:
@@ -289,7 +265,7 @@ def test_a_number_that_would_be_rounded_is_refused(warehouse, value, fits):
         assert done.returncode == 0, done.stderr[-2000:]
         assert amounts(warehouse, stream)["b"] == Decimal(value)
     else:
-        refused(done, f"{stream}.Amount is {value}", "NUMBER(18, 3)")
+        refused(done, f"{stream}.Amount is {value}", "into NUMBER(18, 3) unrounded")
         assert amounts(warehouse, stream) == {}
 
 
@@ -424,7 +400,7 @@ def test_two_streams_are_not_mixed_in_one_table(warehouse):
     assert amounts(warehouse, "east_orders") == {"a": 1}
     assert amounts(warehouse, "west_orders") == {"a": 2}
     same = messages("north-orders", ONE) + messages("north_orders", TWO)
-    refused(warehouse.load(same), "north-orders and north_orders would both")
+    refused(warehouse.load(same), "north_orders would both be loaded into")
 
 
 def test_a_schema_that_comes_again_in_mid_run_lets_no_older_row_win(warehouse):
