@@ -165,6 +165,18 @@ def test_rows_that_are_sent_again_are_not_there_twice(warehouse):
     assert len(warehouse.rows("history")) == 6
 
 
+def test_records_that_are_alike_are_rows_of_their_own_in_each_batch_of_a_run(warehouse):
+    warehouse.configure(batch_size_rows=1)
+    more = {"More": {"type": "boolean"}}
+
+    loads(
+        warehouse, schema("log", keys=()), *[record("log", "a", "1")] * 2,
+        schema("log", keys=(), more=more), record("log", "a", "1"), state(1),
+    )  # fmt: skip
+
+    assert len(warehouse.rows("log")) == 3
+
+
 @pytest.mark.full
 @pytest.mark.parametrize("stream", ["keyed", "log"])
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .errors import LoadError
+from .errors import LoadError, NoKeyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -68,7 +68,7 @@ class Rows:
             except (pa.ArrowException, ValueError, OverflowError) as error:
                 raise self._misfit(column, values, records) from error
             if array.null_count and column.name in self._keys:
-                raise LoadError(
+                raise NoKeyError(
                     f"a record of {self._stream} has no {column.name}, which is part of its key, "
                     "so it could not be told from others"
                 )

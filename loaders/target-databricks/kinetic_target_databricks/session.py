@@ -101,27 +101,33 @@ class Session:
 def _credentials(login: Login, patience: int) -> dict[str, Any]:
     if login.token:
         return {"access_token": login.token}
+    headers = _token_source(login, patience)
+    return {"credentials_provider": lambda: headers}
 
-    def provider() -> Callable[[], dict[str, str]]:
-        # Takes a second to import, while records are read.
-        from databricks.sdk.core import Config as SdkConfig  # noqa: PLC0415
-        from databricks.sdk.core import oauth_service_principal  # noqa: PLC0415
 
+def _token_source(login: Login, patience: int) -> Callable[[], dict[str, str]]:
+    """What gives the header of a token that is valid now.
+
+    Raises:
+        LoginError: when the host does not say where its tokens are.
+    """
+    # Takes a second to import, while records are read.
+    from databricks.sdk.core import Config as SdkConfig  # noqa: PLC0415
+    from databricks.sdk.core import oauth_service_principal  # noqa: PLC0415
+
+    try:
         # The way in is named: the library would take others from DATABRICKS_* of the environment.
-        try:
-            config = SdkConfig(
-                host=f"https://{login.token_host}",
-                client_id=login.client_id,
-                client_secret=login.client_secret,
-                account_id=login.account_id,
-                auth_type="oauth-m2m",
-                retry_timeout_seconds=patience,
-            )
-            headers: Callable[[], dict[str, str]] | None = oauth_service_principal(config)
-        except ValueError as error:
-            raise LoginError(str(error)) from error
-        if headers is None:
-            raise LoginError(f"{login.token_host} offers no OAuth for service principals")
-        return headers
-
-    return {"credentials_provider": provider}
+        config = SdkConfig(
+            host=f"https://{login.token_host}",
+            client_id=login.client_id,
+            client_secret=login.client_secret,
+            account_id=login.account_id,
+            auth_type="oauth-m2m",
+            retry_timeout_seconds=patience,
+        )
+        headers: Callable[[], dict[str, str]] | None = oauth_service_principal(config)
+    except ValueError as error:
+        raise LoginError(str(error)) from error
+    if headers is None:
+        raise LoginError(f"{login.token_host} offers no OAuth for service principals")
+    return headers

@@ -50,7 +50,6 @@ class DatabricksSink(Sink):
         self._rows = Rows(stream_name, self._given, self._keys)
         self._waiting: list[Raw] = []
         self._bytes = 0
-        self._batches = 0
         self._version: int | None = None
         self._target = target
         self._batch: Batch | None = None
@@ -94,7 +93,8 @@ class DatabricksSink(Sink):
 
     def activate_version(self, new_version: int) -> None:
         """Rows of older versions are gone from the source."""
-        self._target.behind.then(partial(self._table.retire, new_version))
+        self.version = new_version
+        self._target.load(partial(self._table.retire, new_version))
 
     def _convert(self) -> None:
         records, self._waiting = self._waiting, []
@@ -104,8 +104,8 @@ class DatabricksSink(Sink):
         if self._version is not None:
             chunk = self._with_version(chunk)
         if self._batch is None:
-            self._batches += 1
-            self._batch = Batch(f"{self._table.name} {self._batches}")
+            number = self._target.next_batch(self.stream_name)
+            self._batch = Batch(f"{self._table.name} {number}")
         self._batch.add(chunk, records)
         self.record_counter_metric.increment(len(records))
         self._bytes += sum(len(memoryview(record)) for record in records)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import copy
+import shutil
 import tempfile
+import weakref
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -13,7 +16,7 @@ from singer_sdk.helpers.capabilities import PluginCapabilities
 
 from .behind import Behind
 from .config import Config
-from .errors import LoadError
+from .errors import LoadError, NoSchemaError
 from .messages import Reader
 from .place import make_place
 from .session import Session
@@ -47,9 +50,11 @@ class DatabricksTarget(Target):
         self.settings = Config.of(self.config)
         self.max_parallelism = 1
         self.behind = Behind()
-        self._folder = tempfile.TemporaryDirectory(prefix="kinetic-")
-        self._session = Session(self.settings, Path(self._folder.name))
+        self._folder = Path(tempfile.mkdtemp(prefix="kinetic-"))
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        self._session = Session(self.settings, self._folder)
         self._is_placed = False
+        self._batches: Counter[str] = Counter()
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -57,7 +62,7 @@ class DatabricksTarget(Target):
 
     def table(self, stream: str, columns: Sequence[Column], keys: Sequence[str]) -> Table:
         """The table of a stream."""
-        return Table(self.settings, self._session, Path(self._folder.name), stream, columns, keys)
+        return Table(self.settings, self._session, self._folder, stream, columns, keys)
 
     def load(self, job: Callable[[], None]) -> None:
         """Load when what was given before is loaded; the first one finds schema and volume made."""
@@ -66,17 +71,21 @@ class DatabricksTarget(Target):
             self._is_placed = True
         self.behind.load(job)
 
+    def next_batch(self, stream: str) -> int:
+        """The number of a stream's batch in this run, whatever its schema is by then."""
+        self._batches[stream] += 1
+        return self._batches[stream]
+
     def process_endofpipe(self) -> None:
         """Load what waits, wait for all of it, and only then be done."""
         super().process_endofpipe()
         self.behind.finish()
         self._session.close()
-        self._folder.cleanup()
 
     def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
         sink = self._sinks_active.get(message.stream)
         if not isinstance(sink, DatabricksSink):
-            raise LoadError(f"a record of {message.stream!r} came before its SCHEMA message")
+            raise NoSchemaError(f"a record of {message.stream!r} came before its SCHEMA message")
         if message.version is not None and message.version != sink.version:
             self.drain_one(sink)
             sink.version = message.version
@@ -88,6 +97,15 @@ class DatabricksTarget(Target):
         super()._process_state_message(message_dict)
         self.behind.check()
         self._handle_max_record_age()
+
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        sink = self._sinks_active.get(message_dict["stream"])
+        if not isinstance(sink, DatabricksSink):
+            raise LoadError(
+                f"ACTIVATE_VERSION of {message_dict['stream']!r} came before its SCHEMA"
+            )
+        self.drain_one(sink)
+        sink.activate_version(message_dict["version"])
 
     def _process_batch_message(self, message_dict: dict[str, Any]) -> NoReturn:
         raise LoadError(
