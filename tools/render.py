@@ -125,6 +125,14 @@ def render_env(_: str) -> str:
         "BIGQUERY_PROJECT=",
         "BIGQUERY_DATASET=",
         "GOOGLE_APPLICATION_CREDENTIALS=",
+        "# For `meltano --environment=prod run tap-epicor-kinetic target-snowflake`",
+        "SNOWFLAKE_ACCOUNT=",
+        "SNOWFLAKE_USER=",
+        "SNOWFLAKE_PRIVATE_KEY_PATH=",
+        "SNOWFLAKE_ROLE=",
+        "SNOWFLAKE_WAREHOUSE=",
+        "SNOWFLAKE_DATABASE=",
+        "SNOWFLAKE_SCHEMA=",
     ]
     return "\n".join(lines) + "\n"
 
