@@ -28,8 +28,18 @@ def headings() -> list[str]:
 
 @cache
 def functions_of(path: str) -> dict[str, ast.FunctionDef]:
-    tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
-    return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    """Functions of a file, with what marks the file or their class among their decorators."""
+    body = ast.parse((ROOT / path).read_text(encoding="utf-8")).body
+    assigned = [node for node in body if isinstance(node, ast.Assign)]
+    marks = [node.value for node in assigned if ast.unparse(node.targets[0]) == "pytestmark"]
+    found = {}
+    for node in body:
+        is_class = isinstance(node, ast.ClassDef)
+        for each in node.body if is_class else [node]:
+            if isinstance(each, ast.FunctionDef):
+                each.decorator_list += marks + (node.decorator_list if is_class else [])
+                found[each.name] = each
+    return found
 
 
 def test_every_setting_has_a_row_and_no_other_name_has():
