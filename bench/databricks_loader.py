@@ -1,6 +1,6 @@
 """Measures the Databricks loader from stdin to the table, and its memory as rows grow.
 
-    .venv/bin/python bench/databricks_loader.py                   # 100,000, 300,000 and 1,000,000 rows
+    .venv/bin/python bench/databricks_loader.py          # 100,000, 300,000 and 1,000,000 rows
 
 Rows of 30 columns from a file; the emulator shares the machine's cores, so a warehouse of one's own
 leaves the loader more.
