@@ -67,14 +67,18 @@ def redirect(front, tmp_path_factory):
         assert redirect.refused == []
 
 
-@pytest.fixture(scope="module")
-def key(tmp_path_factory):
+def make_key(path: Path) -> Path:
+    """A key pair's private half, as `openssl genpkey` would write it."""
     made = rsa.generate_private_key(65537, 2048).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path = tmp_path_factory.mktemp("key") / "rsa_key.p8"
     path.write_bytes(made)
     return path
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    return make_key(tmp_path_factory.mktemp("key") / "rsa_key.p8")
 
 
 @pytest.fixture(scope="module", autouse=True)
