@@ -109,7 +109,7 @@ class Service:
 
     def ExecuteStatement(self, request: t.TExecuteStatementReq) -> t.TExecuteStatementResp:  # noqa: N802
         """Run a statement to its end; the answer carries its rows."""
-        statement, bridge = request.statement, self._bridge
+        statement, bridge = _with_values(request), self._bridge
         handle = t.TOperationHandle(operationId=_handle(), hasResultSet=True,
                                     operationType=t.TOperationType.EXECUTE_STATEMENT)  # fmt: skip
         with bridge.lock:
@@ -144,6 +144,37 @@ class Service:
         return t.TExecuteStatementResp(
             status=_OKAY, operationHandle=handle, directResults=_direct(rows, is_staging=bool(put))
         )
+
+    def GetColumns(self, request: t.TGetColumnsReq) -> t.TGetColumnsResp:  # noqa: N802
+        """A table's columns; of a table that is not there, none."""
+        parts = (request.catalogName, request.schemaName, request.tableName)
+        name = ".".join(f"`{part}`" for part in parts)
+        with self._bridge.lock:
+            self._bridge.told.append(f"GetColumns {name}")
+            try:
+                found = self._bridge.sail.run(f"DESCRIBE TABLE {name}")
+            except ValueError:
+                found = pa.table({"col_name": pa.array([], pa.string()), "data_type": []})
+        nothing = pa.nulls(found.num_rows, pa.string())
+        return t.TGetColumnsResp(
+            status=_OKAY, directResults=_direct(pa.table({
+                "COLUMN_NAME": found["col_name"].cast(pa.string()),
+                "TYPE_NAME": [str(kind).upper() for kind in found["data_type"]],
+                "NULLABLE": pa.array([1] * found.num_rows, pa.int64()),
+                "COLUMN_DEF": nothing, "REMARKS": nothing,
+            }), is_staging=False),
+            operationHandle=t.TOperationHandle(operationId=_handle(), hasResultSet=True,
+                                               operationType=t.TOperationType.GET_COLUMNS),
+        )  # fmt: skip
+
+
+def _with_values(request: t.TExecuteStatementReq) -> str:
+    """The statement with its named parameters, which are texts, in their places."""
+    given = {each.name: each.value.stringValue for each in request.parameters or ()}
+    if not given:
+        return request.statement
+    quoted = {name: "'" + re.sub(r"(['\\])", r"\\\1", text) + "'" for name, text in given.items()}
+    return re.sub(r":`(\w+)`", lambda found: quoted[found[1]], request.statement)
 
 
 def _refuse(message: str) -> pa.Table:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import (
 )
 
 from .errors import SettingsError, TapError
+from .warehouse_login import engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +26,6 @@ _PAGE = 10_000
 _COMPANY = "_epicor_company"
 _MARK = "_sdc_deleted_at"
 _RUN = "_epicor_run_id"
-_NOT_IN_THE_URL = ("private_key_file", "private_key_file_pwd")
-"""Snowflake's dialect wants what names a file beside the URL."""
 
 
 class WarehouseError(TapError):
@@ -47,10 +46,7 @@ class Database:
     def __init__(self, url: str, schema: str | None) -> None:
         try:
             self._url = sqlalchemy.make_url(url)
-            beside = {n: self._url.query[n] for n in _NOT_IN_THE_URL if n in self._url.query}
-            self._engine = sqlalchemy.create_engine(
-                self._url.difference_update_query(beside), connect_args=beside
-            )
+            self._engine = engine(self._url)
         except (NoSuchModuleError, ImportError) as error:
             raise SettingsError(
                 f"`--database` {self._url.drivername} needs a driver that is not installed "
