@@ -123,8 +123,9 @@ class Database:
         except NoSuchTableError:
             known = self._folded(name)
             columns = self._inspector.get_columns(known, self._schema)
-        except ProgrammingError:
-            # duckdb_engine asks DuckDB 1.2 for a catalog that it does not have.
+        except (ProgrammingError, LookupError):
+            # duckdb_engine asks DuckDB 1.2 for a catalog that it does not have; the dialect of
+            # Databricks does not know every type of a column.
             return known, {column.lower(): column for column in self._columns_of_no_row(name)}
         return known, {c["name"].lower(): c["name"] for c in columns}
 
