@@ -8,6 +8,7 @@ import json
 import pickle
 import re
 import subprocess
+import threading
 import uuid
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ _USERS = f"{DATABASE}.EMULATED_USERS"
 _STAGE = f"{_USERS}.STAGE"
 """Stands for the stage that each user has, which the emulator has not."""
 _ANY = re.DOTALL | re.IGNORECASE
+_NOTHING = re.compile("$^")
 _PUT = re.compile(r"\s*put (?P<file>'file:[^']+') '@~/(?P<path>[^']+)'", _ANY)
 _REMOVE = re.compile(r"\s*remove '@~/(?P<path>[^']+?)/?'", _ANY)
 _DROP_FORMAT = re.compile(r"\s*drop file format ", _ANY)
@@ -119,7 +121,9 @@ class Front(LoopbackService):
         self.statements: list[str] = []
         self.staged: list[bytes] = []
         self.login_fault: Fault | None = None
-        self._what, self._times, self._spared = re.compile("$^"), 0, 0
+        self._what, self._times, self._spared = _NOTHING, 0, 0
+        self._held, self._has_come = _NOTHING, threading.Event()
+        self._let_go = threading.Event()
         self._fault: Fault | None = None
         self._is_done_first = False
         self._answered: dict[str, tuple[int, list[tuple[str, str]], bytes]] = {}
@@ -137,9 +141,23 @@ class Front(LoopbackService):
         """Hang up instead of answering such statements, before or after they were executed."""
         self._set(what, None, times, is_done_first=after)
 
+    def hold(self, what: str) -> threading.Event:
+        """Keep such statements waiting until `mend`; set when one has come."""
+        self._held, self._let_go = re.compile(what, _ANY), threading.Event()
+        self._has_come.clear()
+        return self._has_come
+
+    def wait(self, statement: str) -> None:
+        """While it is held."""
+        if self._held.match(statement.strip()):
+            self._has_come.set()
+            self._let_go.wait(60)
+
     def mend(self) -> None:
         """End all of it."""
-        self._set("$^", None, 0, is_done_first=False)
+        self._held = _NOTHING
+        self._let_go.set()
+        self._set(_NOTHING.pattern, None, 0, is_done_first=False)
         self.login_fault = None
 
     def _set(self, what: str, fault: Fault | None, times: int, *, is_done_first: bool) -> None:
@@ -209,6 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _query(self, body: bytes) -> None:
         owner, asked = self.server.owner, json.loads(body)
         request = _one(self.path).get("requestId", "")
+        owner.wait(asked["sqlText"])
         fails, fault, is_done_first = owner.judge(asked["sqlText"])
         if fails and fault:
             self._refuse(fault)

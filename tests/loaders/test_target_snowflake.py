@@ -3,6 +3,8 @@
 import base64
 import json
 import re
+import subprocess
+import time
 from datetime import date, datetime, timezone
 from decimal import Decimal
 
@@ -384,6 +386,26 @@ def test_a_network_that_breaks_in_the_middle_of_a_file_ends_the_load(warehouse):
     assert amounts(warehouse, "broken") == {"a": 1}
 
 
+def test_a_loader_that_is_stopped_ends_without_success_and_the_next_run_is_whole(warehouse):
+    has_come = warehouse.front.hold("merge")
+    with subprocess.Popen(
+        warehouse.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=warehouse.variables,
+    ) as process:  # fmt: skip
+        process.stdin.write(messages("stopped", ONE))
+        process.stdin.close()
+        assert has_come.wait(60)
+        process.terminate()
+        time.sleep(1)
+        warehouse.front.mend()
+        told, state = process.stderr.read(), process.stdout.read()
+
+    assert (process.returncode, state) == (1, b"")
+    assert b"was stopped by SIGTERM" in told
+    assert warehouse.load(messages("stopped", TWO)).returncode == 0
+    assert amounts(warehouse, "stopped") == {"a": 2}
+
+
 def test_a_row_without_its_key_is_refused(warehouse):
     refused(warehouse.load(messages("keyless", [{"K": None, "Amount": "1"}])), "has no K")
 
@@ -509,13 +531,14 @@ def test_an_access_token_is_sent_as_the_password_letter_by_letter(warehouse, tok
 BAD = {
     "`private_key_path`: Private key file not found": {"private_key_path": "/no/such/key.p8"},
     "`private_key` cannot be read": {"private_key": "rubbish"},
-    "No password, private key": {},
+    "there has to be one way in": {},
+    "one way in, and no more": {"private_key": "rubbish", "password": "secret"},
 }
 
 
 @pytest.mark.parametrize("words", BAD)
 def test_a_way_in_that_is_none_is_one_sentence(warehouse, words):
-    warehouse.configure(password=None, **BAD[words])
+    warehouse.configure(**{"password": None, **BAD[words]})
 
     refused(warehouse.load(messages("wayless", ONE)), words)
 
@@ -540,6 +563,7 @@ def test_credentials_that_snowflake_does_not_take_are_one_sentence(warehouse, ke
         ({"load_method": "append-only"}, "`load_method` can only be"),
         ({"add_record_metadata": False}, "`add_record_metadata` can only be true"),
         ({"hard_delete": True}, "there is no setting hard_delete"),
+        ({"account": None}, "'account' is a required property"),
         ({"warehous": "X"}, "there is no setting warehous"),
         ({"database": "finance"}, "Write `database` in upper case"),
         ({"default_target_schema": None}, "`default_target_schema` is missing"),
@@ -548,4 +572,8 @@ def test_credentials_that_snowflake_does_not_take_are_one_sentence(warehouse, ke
 def test_a_setting_that_would_lose_something_is_refused(warehouse, settings, words):
     warehouse.configure(**settings)
 
-    refused(warehouse.load(messages("settings", ONE)), words)
+    done = warehouse.load(messages("settings", ONE))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr

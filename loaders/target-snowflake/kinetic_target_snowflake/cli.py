@@ -17,7 +17,7 @@ def main() -> None:
     # Snowflake's client tells of each try that failed with a traceback.
     logging.getLogger("snowflake.connector.network").addFilter(_without_traceback)
     try:
-        GuardedTarget.cli(standalone_mode=False)
+        sys.exit(GuardedTarget.cli(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

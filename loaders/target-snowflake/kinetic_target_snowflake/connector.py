@@ -44,8 +44,13 @@ class GuardedConnector(SnowflakeConnector):  # type: ignore[misc] # it has no ty
         """Log in; what the community raises as a bare exception names the setting."""
         try:
             engine: Engine = super().create_engine()
-        except (GuardError, ConfigValidationError, SnowflakeError, SQLAlchemyError):
+        except (GuardError, SnowflakeError, SQLAlchemyError):
             raise
+        except ConfigValidationError as error:
+            raise GuardError(
+                "there has to be one way in, and no more: `private_key_path`, `private_key`, "
+                "`password`, which takes an access token as well, or `oauth_access_token`"
+            ) from error
         except Exception as error:
             raise GuardError(
                 f"{error} Write `database` in upper case, as `show databases` has it, and grant "

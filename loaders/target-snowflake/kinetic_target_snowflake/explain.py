@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import re
 
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    InvalidInputLine,
-    InvalidRecord,
-    RecordsWithoutSchemaException,
-)
+from singer_sdk.exceptions import InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException
 from snowflake.connector.errors import Error as SnowflakeError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kinetic_target_snowflake.errors import GuardError
 
 OUTSIDE = (
-    ConfigValidationError, InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException,
-    SnowflakeError, SQLAlchemyError,
+    InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException, SnowflakeError, SQLAlchemyError
 )  # fmt: skip
-"""What comes of settings, of the tap, of Snowflake, or of the way there."""
+"""What comes of the tap, of Snowflake, or of the way there."""
 _LONGEST = 600
 _NETWORK = "Snowflake could not be reached, or the line was cut: check the network, then run again."
 _KEY = (
@@ -63,8 +57,6 @@ def explain(error: BaseException) -> str:
     """What happened and what to do, in one or two sentences."""
     if isinstance(error, GuardError):
         return str(error)
-    if isinstance(error, ConfigValidationError):
-        return "; ".join([str(error), *getattr(error, "errors", [])])
     cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
     words = " ".join(str(getattr(cause, "raw_msg", None) or cause).split())
     words = re.sub(r" with url: \S+", "", words)[:_LONGEST]

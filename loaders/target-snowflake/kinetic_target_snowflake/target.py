@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import signal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_snowflake.target import TargetSnowflake
@@ -39,8 +40,6 @@ def _settings() -> dict[str, Any]:
     TargetSnowflake.append_builtin_config(schema)
     for name, value in (_FIXED | _DEFAULTS).items():
         schema["properties"][name]["default"] = value
-    for name in _ABSENT:
-        schema["properties"].pop(name, None)
     schema["properties"][PATIENCE] = {
         "type": ["integer", "null"],
         "default": PATIENCE_SECONDS,
@@ -50,7 +49,7 @@ def _settings() -> dict[str, Any]:
 
 
 class GuardedTarget(TargetSnowflake):  # type: ignore[misc] # it has no types
-    """Overrides what can leave an older row above a newer one."""
+    """Overrides what leaves an older row above a newer one, or ends too well."""
 
     config_jsonschema: ClassVar[dict[str, Any]] = _settings()
     default_sink_class = GuardedSink
@@ -58,8 +57,9 @@ class GuardedTarget(TargetSnowflake):  # type: ignore[misc] # it has no types
     def __init__(self, *, config: Mapping[str, Any] | None = None, **options: Any) -> None:  # noqa: ANN401
         # An environment variable that is empty is a setting that is not there.
         given = {name: value for name, value in (config or {}).items() if value not in (None, "")}
+        known = self.config_jsonschema["properties"].keys() - set(_ABSENT)
+        unknown = given.keys() - known  # before the SDK adds its own defaults to it
         super().__init__(config=given, **options)
-        unknown = self.config.keys() - self.config_jsonschema["properties"].keys()
         if unknown:
             raise GuardError(f"there is no setting {', '.join(sorted(unknown))}; remove it")
         for name, value in _FIXED.items():
@@ -109,3 +109,7 @@ class GuardedTarget(TargetSnowflake):  # type: ignore[misc] # it has no types
             stream_name, record=record, schema=schema, key_properties=key_properties
         )
         return found
+
+    def _handle_termination(self, signum: int, frame: object) -> None:  # noqa: ARG002
+        """End without success: the SDK loses the batch that is under way, and exits with 0."""
+        raise GuardError(f"the loader was stopped by {signal.Signals(signum).name}")
