@@ -125,6 +125,19 @@ def test_a_load_job_that_bigquery_gave_up_is_sent_again_under_another_id(bigquer
     assert [job.rpartition("-load-")[2] for job in jobs] == ["1-2"]
 
 
+@pytest.mark.parametrize("keys", [("K",), ()], ids=["with a key", "without a key"])
+def test_a_job_that_could_not_be_asked_for_is_not_done_twice(bigquery, keys):
+    """The statement has run; only the question how it went was answered with a server's error."""
+    bigquery.front.fail(f"GET /bigquery/v2/projects/{PROJECT}/queries/", 504, times=1)
+    stream = f"asked_{len(keys)}"
+
+    done = bigquery.load(messages(stream, [{"K": "a", "Amount": "1"}], keys=keys))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert len(bigquery.front.statements) == 1
+    assert bigquery.amounts(stream) == {"a": 1}
+
+
 def test_a_value_that_the_column_cannot_hold_is_refused_with_its_place(bigquery):
     assert_refused(
         bigquery.load(messages("refused", [{"K": "a", "Amount": "many"}])), "a batch of refused"

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-import requests
 from google.api_core import exceptions as api
-from google.auth.exceptions import TransportError
 from google.cloud import bigquery
 
 if TYPE_CHECKING:
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 _CALL_SECONDS = 120
 _MOST_TRIES = 3
 _MOST_IDS = 50
-_LOST = (api.ServerError, api.NotFound, requests.RequestException, TransportError, ConnectionError)
-"""After these nobody knows whether the job was started; an upload that is over is not found."""
 _PASSING = {"backendError", "internalError", "jobBackendError", "jobInternalError",
             "rateLimitExceeded", "jobRateLimitExceeded"}  # fmt: skip
 
@@ -73,7 +70,8 @@ class Job:
         self._location = location
         self._since = since
         self._number = 0
-        self._tries = 0
+        self._job_id = ""
+        self._tries = 1
         self.was_there = False
         """Whether it had been done already."""
         self.job = self._begin()
@@ -91,45 +89,48 @@ class Job:
             except api.GoogleAPICallError as error:
                 if not is_passing(error) or self._tries >= _MOST_TRIES:
                     raise
-                self.job = self._begin()
+                self.job = self._again()
             else:
                 return
 
-    def _begin(self) -> Any:  # noqa: ANN401
+    def _again(self) -> Any:  # noqa: ANN401
+        """Another job only where this one has failed, not where asking for it has."""
         self._tries += 1
+        with suppress(api.NotFound):
+            found = self._find(self._job_id)
+            if not _has_failed(found):
+                return found
+        return self._begin()
+
+    def _begin(self) -> Any:  # noqa: ANN401
         while True:
             self._number += 1
-            job_id = f"{self._name}-{self._number}"
+            self._job_id = f"{self._name}-{self._number}"
             try:
-                return self._started(job_id)
+                return self._started(self._job_id)
             except api.Conflict:
-                found = self._find(job_id)
+                found = self._find(self._job_id)
             if self._counts(found):
                 self.was_there = True
                 return found
             if self._number >= _MOST_IDS:
-                raise api.Conflict(f"job {job_id} is the last of {_MOST_IDS} that failed")
+                raise api.Conflict(f"job {self._job_id} is the last of {_MOST_IDS} that failed")
 
     def _started(self, job_id: str) -> Any:  # noqa: ANN401
-        tries_left = _MOST_TRIES
-        while True:
-            tries_left -= 1
-            try:
+        for _ in range(_MOST_TRIES - 1):
+            with suppress(api.NotFound):  # an upload that is over, whose last answer was lost
                 return self._start(job_id)
-            except _LOST as error:
-                try:
-                    return self._find(job_id)
-                except api.NotFound:
-                    if not tries_left or not isinstance(error, api.NotFound):
-                        raise error from None
+        return self._start(job_id)
 
     def _find(self, job_id: str) -> Any:  # noqa: ANN401
         return self._client.get_job(job_id, location=self._location, **self._patience.call)
 
     def _counts(self, found: Any) -> bool:  # noqa: ANN401
-        if found.state == "DONE" and found.error_result:
-            return False
-        return self._since is None or found.created >= self._since
+        return not _has_failed(found) and (self._since is None or found.created >= self._since)
+
+
+def _has_failed(job: Any) -> bool:  # noqa: ANN401
+    return job.state == "DONE" and bool(job.error_result)
 
 
 def is_passing(error: BaseException) -> bool:
