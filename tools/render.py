@@ -141,6 +141,7 @@ def render_constraints(_: str) -> str:
     """constraints.txt: what uv.lock pins, for the environments that Meltano makes."""
     uv = str(Path(sys.executable).with_name("uv"))  # Meltano brings it
     command = [uv, "export", "--quiet", "--frozen", "--all-packages", "--no-dev",
+               "--extra=duckdb", "--extra=postgresql",
                "--no-emit-workspace", "--no-hashes", "--no-header", "--no-annotate"]  # fmt: skip
     exported = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     return (

@@ -1,0 +1,1 @@
+"""Singer messages to Arrow batches: exact values in, one ordered load behind the reading."""
