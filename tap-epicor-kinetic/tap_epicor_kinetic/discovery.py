@@ -448,8 +448,10 @@ def _schema(
         try:
             properties[name] = column_schema(column, decimals_as_text=decimals_as_text)
         except UnknownTypeError as error:
-            properties[name] = TEXT
+            properties[name] = dict(TEXT)
             unknown[column.name] = str(error)
+        if name != column.name:
+            properties[name]["title"] = column.name
     for name, schema in ADDED_COLUMNS.items():
         if name in properties:
             raise DiscoveryError(f"{entity.name} has a column {name} of its own.")

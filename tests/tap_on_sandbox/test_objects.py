@@ -199,6 +199,18 @@ def test_snake_case_changes_names_and_nothing_else(tmp_path, server):
             assert warehouse.open_rows(stream, company) == expected
 
 
+def test_a_renamed_column_tells_epicors_own_name_as_its_title(tmp_path, server):
+    plainly = discover(tmp_path, settings(server))["ap_invoices"]["schema"]["properties"]
+    renamed = discover(tmp_path, settings(server, column_naming="snake_case"))["ap_invoices"]
+
+    assert not [name for name, schema in plainly.items() if "title" in schema]
+    titles = {
+        name: schema.get("title", name) for name, schema in renamed["schema"]["properties"].items()
+    }
+    assert titles["vendor_number"] == "VendorNum"
+    assert sorted(titles.values()) == sorted(plainly)
+
+
 def test_a_baq_is_a_stream_with_the_key_that_was_named(tmp_path, server):
     config = settings(server, baqs=[SPEND])
     found = discover(tmp_path, config)
