@@ -1,4 +1,4 @@
-"""The command `kinetic-sandbox`: serve a tenant, and talk to one that is being served."""
+"""The command `kinetic-sandbox`: serve a tenant or Looker, and talk to what is being served."""
 
 from __future__ import annotations
 
@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kinetic_sandbox.kinetic import VICES, KineticServer, Tenant
+from kinetic_sandbox.looker import KINDS, LookerServer, sample_looker
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from kinetic_sandbox.loopback import LoopbackService
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -33,7 +36,11 @@ def _parser() -> argparse.ArgumentParser:
     day.add_argument("--days", type=int, default=1)
     vice = _remote(verbs, "vice", _vice, "switch vices of a running tenant (name=null: off)")
     vice.add_argument("vices", nargs="+", metavar="name=value", type=_assignment)
-    _remote(verbs, "requests", _requests, "print what a running tenant was asked")
+    _remote(verbs, "requests", _requests, "print what a running stand-in was asked")
+    _add_looker(verbs.add_parser("looker", help="serve a Looker instance until stopped"))
+    fault = _remote(verbs, "fault", _fault, "let a fault befall calls of a running Looker")
+    known = ", ".join(KINDS)
+    fault.add_argument("fault", nargs="+", metavar="name=value", type=_value, help=f"kind={known}")
     return parser
 
 
@@ -53,18 +60,31 @@ def _add_serve(serve: argparse.ArgumentParser) -> None:
     serve.set_defaults(run=_serve)
 
 
+def _add_looker(looker: argparse.ArgumentParser) -> None:
+    looker.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    looker.add_argument(
+        "--description", type=Path, help="the vendor's OpenAPI file, to hold every call against"
+    )
+    looker.set_defaults(run=_looker)
+
+
 def _remote(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:  # noqa: ANN401
     verb: argparse.ArgumentParser = verbs.add_parser(name, help=text)
-    verb.add_argument("--control", required=True, metavar="URL", help="as printed by serve")
+    verb.add_argument("--control", required=True, metavar="URL", help="as printed at the start")
     verb.set_defaults(run=run)
     return verb
 
 
 def _assignment(text: str) -> tuple[str, Any]:
-    name, equals, value = text.partition("=")
+    name, equals, _ = text.partition("=")
     if not equals or name not in VICES:
         known = ", ".join(sorted(VICES))
         raise argparse.ArgumentTypeError(f"{text!r} is no name=value; known names: {known}")
+    return _value(text)
+
+
+def _value(text: str) -> tuple[str, Any]:
+    name, _, value = text.partition("=")
     try:
         return name, json.loads(value)
     except json.JSONDecodeError:
@@ -82,11 +102,28 @@ def _serve(options: argparse.Namespace) -> int:
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    return _serve_until_stopped(server, _announcement(server))
+
+
+def _looker(options: argparse.Namespace) -> int:
+    looker = sample_looker()
+    server = LookerServer(looker, port=options.port, description=options.description)
+    (user,) = looker.users
+    announcement = {
+        "url": server.url,
+        "control": server.control_url,
+        "client_id": user.client_id,
+        "client_secret": user.client_secret,
+    }
+    return _serve_until_stopped(server, announcement)
+
+
+def _serve_until_stopped(server: LoopbackService, announcement: dict[str, Any]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with server:
-        sys.stdout.write(json.dumps(_announcement(server)) + "\n")
+        sys.stdout.write(json.dumps(announcement) + "\n")
         sys.stdout.flush()
         stop.wait()
     return 0
@@ -118,6 +155,10 @@ def _requests(options: argparse.Namespace) -> int:
     return _call(options.control, "GET", "/requests")
 
 
+def _fault(options: argparse.Namespace) -> int:
+    return _call(options.control, "POST", "/faults", dict(options.fault))
+
+
 def _call(control: str, method: str, path: str, body: object = None) -> int:
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(control.rstrip("/") + path, data, method=method)  # noqa: S310
@@ -128,6 +169,6 @@ def _call(control: str, method: str, path: str, body: object = None) -> int:
         sys.stderr.write(error.read().decode() + "\n")
         return 2
     except urllib.error.URLError as error:
-        sys.stderr.write(f"no tenant answers at {control}: {error.reason}\n")
+        sys.stderr.write(f"nobody answers at {control}: {error.reason}\n")
         return 1
     return 0

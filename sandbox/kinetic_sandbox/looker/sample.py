@@ -1,0 +1,45 @@
+"""An instance to start with: one user for the pipeline, and what `looker-refresh` works on."""
+
+from __future__ import annotations
+
+from kinetic_sandbox.looker.instance import Looker, User
+from kinetic_sandbox.looker.resources import (
+    Commit,
+    Connection,
+    Datagroup,
+    DerivedTable,
+    LookmlTest,
+    Plan,
+    Project,
+)
+
+CLIENT_ID = "Kp7dQz2mWxV9tRb4Nc6H"
+CLIENT_SECRET = "sbxLk3vJ8hTq5yFgZ2rDw7Mn"  # noqa: S105 - made up
+MODEL = "epicor_kinetic"
+SCHEMA = "epicor_stage"
+PERMISSIONS = (
+    "see_datagroups", "update_datagroups", "see_pdts", "develop", "deploy",
+    "manage_project_connections", "schedule_look_emails",
+)  # fmt: skip
+
+
+def sample_looker() -> Looker:
+    """A model with two datagroups, its connection, a derived table, two schedules, a project."""
+    user = User("11", "Kinetic pipeline", CLIENT_ID, CLIENT_SECRET, set(PERMISSIONS))
+    looker = Looker([user])
+    began = int(looker.now()) - 86_400
+    looker.datagroups += [
+        Datagroup("1", MODEL, "epicor_kinetic", began),
+        Datagroup("2", "thelook", "orders_etl", began),
+    ]
+    looker.connections[MODEL] = Connection(MODEL, schemas={"public": {}, SCHEMA: {}})
+    looker.derived_tables.append(DerivedTable(MODEL, "ap_aging_rollup", MODEL))
+    looker.plans["7"] = Plan("7", "AP aging, each morning", user.id, look_id="3")
+    looker.plans["8"] = Plan("8", "Somebody else's", "99", dashboard_id="5")
+    first = Commit(
+        "a1f0c6e",
+        tests=(LookmlTest("vendor_is_unique", MODEL, "vendors", "tests/vendors.lkml", 3),),
+        datagroups=((MODEL, "epicor_kinetic"),),
+    )
+    looker.projects["epicor"] = Project("epicor", {"main": [first]}, production=first)
+    return looker
