@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from debian import unpacked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 _FOLDERS = ("usr/lib/postgresql/*/bin", "opt/homebrew/opt/postgresql*/bin")
 _OWNER = "postgres"
 """PostgreSQL refuses to run as root; its packages make this user."""
+_ANYBODY = "nobody"
+_LIBRARIES = "usr/lib/*-linux-*"
+"""Of packages that were only unpacked."""
 
 
 def installed(folder: Path, *packages: str) -> Path:
@@ -41,8 +46,14 @@ class Database:
 
     user, name = _OWNER, "postgres"
 
-    def __init__(self, programs: Path, port: int) -> None:
+    @property
+    def url(self) -> str:
+        """As SQLAlchemy takes it."""
+        return f"postgresql://{self.user}:any@127.0.0.1:{self.port}/{self.name}"
+
+    def __init__(self, programs: Path, port: int, environment: dict[str, str]) -> None:
         self._programs = programs
+        self._environment = environment
         self.port = port
 
     def rows(self, schema: str, table: str) -> list[dict[str, Any]]:
@@ -51,22 +62,23 @@ class Database:
         done = subprocess.run(
             [self._programs / "psql", "-h", "127.0.0.1", "-p", str(self.port), "-U", self.user,
              "-d", self.name, "-AtX", "-c", query],
-            capture_output=True, text=True, check=True,
+            capture_output=True, text=True, check=True, env=self._environment,
         )  # fmt: skip
         return [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]
 
 
 @contextmanager
 def postgres() -> Iterator[Database]:
-    """A server as long as the context lasts; skips loudly where none is installed."""
-    programs = _programs()
+    """A server as long as the context lasts; skips loudly where none can be had."""
+    programs, environment = _programs()
     if programs is None:
-        pytest.skip("NOT TESTED: PostgreSQL's initdb and postgres are not on this machine")
+        pytest.skip("NOT TESTED: PostgreSQL is not on this machine, nor in packages of Debian")
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    options: dict[str, Any] = {"user": _OWNER, "group": _OWNER} if is_root else {}
+    options: dict[str, Any] = _as_somebody_else() if is_root else {}
+    options["env"] = environment
     folder = Path(tempfile.mkdtemp(prefix="kinetic-pg-"))
     if is_root:
-        shutil.chown(folder, _OWNER, _OWNER)
+        shutil.chown(folder, options["user"], options["group"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -83,7 +95,7 @@ def postgres() -> Iterator[Database]:
             check=True, stdout=subprocess.DEVNULL, cwd=folder, **options,
         )  # fmt: skip
         try:
-            yield Database(programs, port)
+            yield Database(programs, port, environment)
         finally:
             subprocess.run(
                 [*control, "-m", "immediate", "stop"],
@@ -93,12 +105,31 @@ def postgres() -> Iterator[Database]:
         shutil.rmtree(folder)
 
 
-def _programs() -> Path | None:
+def _as_somebody_else() -> dict[str, Any]:
+    for name in (_OWNER, _ANYBODY):
+        try:
+            found = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return {"user": found.pw_uid, "group": found.pw_gid, "extra_groups": []}
+    pytest.skip("NOT TESTED: PostgreSQL refuses to run as root, and there is nobody else")
+
+
+def _programs() -> tuple[Path | None, dict[str, str]]:
+    """The folder of PostgreSQL's programs, and the environment in which they run.
+
+    They are installed, or unpacked from Debian's packages.
+    """
     found = shutil.which("initdb")
     folders = [Path(found).resolve().parent] if found else []
     for pattern in _FOLDERS:
         folders += sorted(Path("/").glob(pattern), reverse=True)
-    return next((each for each in folders if (each / "initdb").exists()), None)
+    ready = next((each for each in folders if (each / "initdb").exists()), None)
+    if ready is None and (root := unpacked("postgresql")):
+        ready = next((each for each in root.glob(_FOLDERS[0]) if (each / "initdb").exists()), None)
+        libraries = os.pathsep.join(str(each) for each in root.glob(_LIBRARIES))
+        return ready, {**os.environ, "LD_LIBRARY_PATH": libraries}
+    return ready, {**os.environ}
 
 
 def pipe(tap: list[str], target: list[str], folder: Path) -> dict[str, Any] | None:

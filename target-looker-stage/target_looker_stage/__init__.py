@@ -1,3 +1,3 @@
-"""Singer target that will stage Epicor Kinetic streams for Looker. Nothing to run yet."""
+"""Lands Epicor Kinetic streams where Looker reads them, writes LookML, tells Looker."""
 
 __version__ = "0.1.0"
