@@ -114,6 +114,14 @@ def test_a_role_shows_the_datagroups_of_its_models_only(server, client):
     assert client.ask("PATCH", "/datagroups/1", {"triggered_at": 1}).status_code == 404
 
 
+def test_a_model_is_shown_to_those_whose_role_names_it(server, client):
+    told = client.get("/lookml_models/epicor_kinetic")
+    assert (told["project_name"], told["allowed_db_connection_names"]) == (
+        "epicor", ["epicor_kinetic"])  # fmt: skip
+    server.looker.users[0].models = {"thelook"}
+    assert client.ask("GET", "/lookml_models/epicor_kinetic").status_code == 404
+
+
 def test_a_connection_shows_what_the_database_user_sees(server, client):
     connection = server.looker.connections["epicor_kinetic"]
     connection.schemas[STAGE] = {"vendors": ["vendorid", "name"]}

@@ -121,6 +121,7 @@ def test_it_validates_tests_and_deploys_a_branch(server, sdk):
     assert sdk.validate_project("epicor").errors == []
     assert [each.name for each in sdk.all_lookml_tests("epicor")] == ["vendor_is_unique"]
     assert [each.success for each in sdk.run_lookml_test("epicor")] == [True]
+    assert sdk.lookml_model("epicor_kinetic").project_name == "epicor"
     assert sdk.project("epicor").git_production_branch_name == "main"
     assert not sdk.deploy_ref_to_production("epicor", branch="main")
     assert server.looker.projects["epicor"].deploys == ["a1f0c6e"]

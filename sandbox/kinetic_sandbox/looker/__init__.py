@@ -9,6 +9,7 @@ from kinetic_sandbox.looker.resources import (
     DerivedTable,
     LookmlError,
     LookmlTest,
+    Model,
     Plan,
     Project,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "LookerServer",
     "LookmlError",
     "LookmlTest",
+    "Model",
     "Plan",
     "Project",
     "ReceivedCall",

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         Connection,
         Datagroup,
         DerivedTable,
+        Model,
         Plan,
         Project,
     )
@@ -70,6 +71,7 @@ class Looker:
 
     users: list[User]
     datagroups: list[Datagroup] = field(default_factory=list)
+    models: dict[str, Model] = field(default_factory=dict)
     connections: dict[str, Connection] = field(default_factory=dict)
     derived_tables: list[DerivedTable] = field(default_factory=list)
     builds: dict[str, Build] = field(default_factory=dict)

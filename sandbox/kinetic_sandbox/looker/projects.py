@@ -44,6 +44,23 @@ def one(call: Call) -> Done:
     return Done({name: value for name, value in told.items() if name in names})
 
 
+def model(call: Call) -> Done:
+    """A model that was configured, for those whose role names it."""
+    found = call.looker.models.get(call.path["lookml_model_name"])
+    models = call.session.user.models
+    if found is None or (models is not None and found.name not in models):
+        raise not_found()
+    return Done(
+        {
+            "name": found.name,
+            "project_name": found.project,
+            "allowed_db_connection_names": list(found.connections),
+            "unlimited_db_connections": False,
+            "has_content": True,
+        }
+    )
+
+
 def branch(call: Call) -> Done:
     """What is checked out."""
     project = _developed(call)

@@ -23,6 +23,15 @@ class Datagroup:
 
 
 @dataclass
+class Model:
+    """A model that was configured; its LookML may be there or not."""
+
+    name: str
+    project: str
+    connections: list[str] = field(default_factory=list)
+
+
+@dataclass
 class Connection:
     """A way to a database.
 

@@ -70,6 +70,7 @@ ROUTES = (
     _route("GET", "/derived_table/{materialization_id}/stop", derived_tables.stopped),
     _route("GET", "/scheduled_plans/{scheduled_plan_id}", plans.one, QUERY),
     _route("POST", "/scheduled_plans/{scheduled_plan_id}/run_once", plans.run_once, QUERY),
+    _route("GET", "/lookml_models/{lookml_model_name}", projects.model),
     _route("GET", "/projects/{project_id}", projects.one),
     _route("GET", "/projects/{project_id}/git_branch", projects.branch),
     _route("PUT", "/projects/{project_id}/git_branch", projects.checked_out),

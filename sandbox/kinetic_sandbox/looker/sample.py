@@ -9,6 +9,7 @@ from kinetic_sandbox.looker.resources import (
     Datagroup,
     DerivedTable,
     LookmlTest,
+    Model,
     Plan,
     Project,
 )
@@ -32,6 +33,7 @@ def sample_looker() -> Looker:
         Datagroup("1", MODEL, "epicor_kinetic", began),
         Datagroup("2", "thelook", "orders_etl", began),
     ]
+    looker.models[MODEL] = Model(MODEL, "epicor", [MODEL])
     looker.connections[MODEL] = Connection(MODEL, schemas={"public": {}, SCHEMA: {}})
     looker.derived_tables.append(DerivedTable(MODEL, "ap_aging_rollup", MODEL))
     looker.plans["7"] = Plan("7", "AP aging, each morning", user.id, look_id="3")
