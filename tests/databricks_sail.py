@@ -141,7 +141,7 @@ class Sail:
     def _copy(self, table: str, path: str) -> pa.Table:
         """As documented: what a table has had of a path, it does not take again."""
         if (table, path) in self._copied:
-            return pa.table({"num_affected_rows": [0]})
+            return pa.table({"num_affected_rows": [0], "num_inserted_rows": [0]})
         rows = self._spark.read.parquet(str(self.file(path)))
         have = {name.lower(): name for name in rows.columns}
         fields = self._plain(f"SELECT * FROM {table} LIMIT 0").schema.names

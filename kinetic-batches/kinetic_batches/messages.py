@@ -17,13 +17,39 @@ if TYPE_CHECKING:
 _LONGEST_SHOWN = 80
 
 
+_NOTHING = msgspec.Raw()
+
+
 class Record(msgspec.Struct, gc=False):
     """What a RECORD message says; of any other message its type only."""
 
     type: str
     stream: str = ""
-    record: msgspec.Raw = msgspec.Raw()
+    record: msgspec.Raw = _NOTHING
     version: int | None = None
+
+
+class _Properties(msgspec.Struct):
+    properties: dict[str, dict[str, Any]]
+
+
+class _Schema(msgspec.Struct):
+    stream: str
+    schema: _Properties
+    key_properties: list[str] | None = None
+
+
+class _State(msgspec.Struct):
+    value: dict[str, Any]
+
+
+class _ActivateVersion(msgspec.Struct):
+    stream: str
+    version: int
+
+
+_SHAPES = {"SCHEMA": _Schema, "STATE": _State, "ACTIVATE_VERSION": _ActivateVersion}
+"""What a message has to have."""
 
 
 class Reader(GenericSingerReader[bytes]):
@@ -51,12 +77,18 @@ class Reader(GenericSingerReader[bytes]):
             try:
                 message = decode(line)
                 if message.type == "RECORD":
+                    if message.record is _NOTHING:
+                        raise LoadError(
+                            f"line {number} is a RECORD of {message.stream!r} without its `record`"
+                        )
                     take_record(message)
                     records += 1
                     continue
                 if message.type not in callbacks:
                     raise LoadError(f"line {number} is a message of unknown type {message.type!r}")
                 whole = self.deserialize_json(line)
+                if message.type in _SHAPES:
+                    msgspec.convert(whole, _SHAPES[message.type])
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 if not line.strip():
                     continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from decimal import Decimal
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,15 @@ _LONGEST_SHOWN = 60
 _READ_AS = {pa.int64(): int | float, pa.float64(): float, pa.bool_(): bool}
 """What JSON may have for a type; text for any other."""
 _AS_THEY_ARE = {pa.float64(), pa.bool_(), pa.string()}
+_EPOCH = date(1970, 1, 1)
+_FIRST_DAY, _LAST_DAY = (date.min - _EPOCH).days, (date.max - _EPOCH).days
+_DAY = 24 * 60 * 60 * 1_000_000
+"""In microseconds."""
+_TIMES = {
+    pa.date32(): (pa.int32(), _FIRST_DAY, _LAST_DAY),
+    MOMENT: (pa.int64(), _FIRST_DAY * _DAY, (_LAST_DAY + 1) * _DAY - 1),
+}
+"""What Arrow counts them in, and the years 1 to 9999, which every warehouse has."""
 
 
 class Rows:
@@ -107,6 +117,7 @@ class Rows:
                     f"{self._stream}: column {column.name} of the record with "
                     f"{self._address(records[number])} holds {shown[:_LONGEST_SHOWN]}, which is no "
                     f"{'JSON of its type' if column.opening else spoken(column.type)}"
+                    f"{' of the years 1 to 9999' if column.type in _TIMES else ''}"
                 )
         return LoadError(
             f"{self._stream}: column {column.name} cannot be read as {spoken(column.type)}"
@@ -117,6 +128,8 @@ class Rows:
             row = msgspec.json.decode(record)
         except msgspec.DecodeError:
             row = {}
+        if not isinstance(row, dict):
+            return "no key"
         return ", ".join(f"{key} {row.get(key)!r}" for key in self._keys) or "no key"
 
 
@@ -136,11 +149,21 @@ def _array(column: Column, values: list[Any]) -> pa.Array:
         return pa.array(values, column.type)
     texts = pa.array(values, pa.string())
     try:
-        return texts.cast(column.type)
+        array = texts.cast(column.type)
     except pa.ArrowInvalid:
-        if column.type == MOMENT:
-            return _timestamps(texts)
-        raise
+        if column.type != MOMENT:
+            raise
+        array = _timestamps(texts)
+    if column.type in _TIMES:
+        _check_years(array)
+    return array
+
+
+def _check_years(array: pa.Array) -> None:
+    unit, first, last = _TIMES[array.type]
+    found = pc.min_max(array.view(unit)).as_py()
+    if found["min"] is not None and not first <= found["min"] <= found["max"] <= last:
+        raise ValueError
 
 
 def _json(opening: str, values: list[Any]) -> pa.Array:

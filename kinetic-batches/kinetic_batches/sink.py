@@ -55,6 +55,9 @@ class Loader(Protocol):
     def next_batch(self, stream: str) -> int:
         """The number of a stream's batch in this run."""
 
+    def claim(self, table: str, stream: str) -> None:
+        """A table is one stream's."""
+
 
 class BatchSink(Sink):
     """Takes the bytes of records; nothing is done record by record but to keep them."""
@@ -144,7 +147,9 @@ class BatchSink(Sink):
         names = {column.name for column in self._given}
         more = _VERSIONED if self._version is not None else {}
         added = [Column(name, kind) for name, kind in more.items() if name not in names]
-        return self._loader.table(self.stream_name, [*self._given, *added], self._keys)
+        table = self._loader.table(self.stream_name, [*self._given, *added], self._keys)
+        self._loader.claim(str(table.name), self.stream_name)
+        return table
 
     def _with_version(self, chunk: pa.RecordBatch) -> pa.RecordBatch:
         values = {DELETED_AT: None, VERSION: self._version}

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from singer_sdk import Target
+from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.helpers.capabilities import PluginCapabilities
 
 from .behind import Behind
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import FrameType
 
+    from singer_sdk import Sink
+
     from .columns import Column
     from .messages import Record
     from .sink import Table
@@ -30,6 +33,8 @@ class BatchTarget(Target):
 
     batch_size_rows: int
     """Rows of a stream that are loaded at once."""
+    another_table: ClassVar[str] = "give one of them another name in the tap's settings"
+    """What to do where two streams meet in one table."""
     default_sink_class = BatchSink
     message_reader_class = Reader
     capabilities: ClassVar[list[Any]] = [
@@ -43,6 +48,8 @@ class BatchTarget(Target):
         self.behind = Behind()
         self._is_placed = False
         self._batches: Counter[str] = Counter()
+        self._streams: dict[str, str] = {}
+        """By table, in lower case."""
 
     @classmethod
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
@@ -73,6 +80,47 @@ class BatchTarget(Target):
         """The number of a stream's batch in this run, whatever its schema is by then."""
         self._batches[stream] += 1
         return self._batches[stream]
+
+    def claim(self, table: str, stream: str) -> None:
+        """A table is one stream's; warehouses do not tell tables by case.
+
+        Raises:
+            LoadError: when another stream has it.
+        """
+        other = self._streams.setdefault(table.lower(), stream)
+        if other != stream:
+            raise LoadError(
+                f"streams {other} and {stream} would both be loaded into {table}, where one "
+                f"overwrites the other; {self.another_table}"
+            )
+
+    def get_sink(
+        self,
+        stream_name: str,
+        *,
+        record: dict[str, Any] | None = None,
+        schema: dict[str, Any] | None = None,
+        key_properties: Sequence[str] | None = None,
+    ) -> Sink:
+        """A stream's sink; another schema in mid-run is another sink, once the first has loaded.
+
+        The SDK would keep the first for later, when its older rows overwrite newer ones.
+        """
+        sink = self._sinks_active.get(stream_name)
+        if sink is not None and schema is not None:
+            given = (schema, list(key_properties or ()))
+            if (sink.original_schema, list(sink.key_properties)) == given:
+                return sink
+            self.drain_one(sink)
+            sink.clean_up()
+            del self._sinks_active[stream_name]
+        try:
+            return super().get_sink(
+                stream_name, record=record, schema=schema, key_properties=key_properties
+            )
+        except InvalidJSONSchema as error:
+            why = str(error).partition("\n")[0]
+            raise LoadError(f"the SCHEMA message of {stream_name!r} is broken: {why}") from error
 
     def process_endofpipe(self) -> None:
         """Load what waits, wait for all of it, and only then be done."""

@@ -1,5 +1,6 @@
 """What needs no warehouse: types, values, statements, settings, order."""
 
+import io
 import json
 import re
 import threading
@@ -7,22 +8,29 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import sqlglot
 import yaml
+from databricks.sql.types import Row
 from hypothesis import given
 from hypothesis import strategies as some
+from kinetic_batches.batch import Batch
+from kinetic_batches.behind import Behind
+from kinetic_batches.columns import MOMENT as INSTANT
+from kinetic_batches.columns import Column, column_of
+from kinetic_batches.errors import LoadError
+from kinetic_batches.rows import Rows
 from kinetic_target_databricks import statements
-from kinetic_target_databricks.batch import Batch
-from kinetic_target_databricks.behind import Behind
-from kinetic_target_databricks.columns import Column, column_of, wider
+from kinetic_target_databricks.columns import arrow_type, spark_type, wide_enough
 from kinetic_target_databricks.config import Config
-from kinetic_target_databricks.errors import LoadError
 from kinetic_target_databricks.explain import explain
-from kinetic_target_databricks.rows import Rows
+from kinetic_target_databricks.session import StatementError
 from kinetic_target_databricks.settings import SETTINGS
 from kinetic_target_databricks.statements import Name, check_columns
+from kinetic_target_databricks.table import Table
+from kinetic_target_databricks.target import DatabricksTarget
 
 ROOT = Path(__file__).parents[2]
 TEXT = {"type": ["string", "null"]}
@@ -32,7 +40,7 @@ UTC = timezone.utc
 
 
 def loaded(folder, properties, records, keys=()) -> list[dict]:
-    """Records as a file holds them."""
+    """Records as they are when they are loaded."""
     columns = [column_of(name, schema) for name, schema in properties.items()]
     batch = Batch("b")
     lines = [
@@ -41,7 +49,8 @@ def loaded(folder, properties, records, keys=()) -> list[dict]:
     for start in range(0, len(lines), 3):
         chunk = lines[start : start + 3]
         batch.add(Rows("s", columns, keys).decode(chunk), chunk)
-    batch.write(folder / "f.parquet", columns, keys)
+    schema = pa.schema([(column.name, column.type) for column in columns])
+    pq.write_table(batch.table(schema, keys), folder / "f.parquet")
     return pq.read_table(folder / "f.parquet").to_pylist()
 
 
@@ -68,7 +77,8 @@ def one(folder, schema, value):
     ],
 )
 def test_each_json_type_has_one_spark_type(schema, kind):
-    assert column_of("c", schema).type == kind
+    assert spark_type(column_of("c", schema).type) == kind
+    assert arrow_type(kind) == column_of("c", schema).type
 
 
 @pytest.mark.parametrize(
@@ -86,31 +96,29 @@ def test_a_type_that_databricks_cannot_hold_is_refused_by_name(schema):
 @pytest.mark.parametrize(
     ("stored", "wanted", "given"),
     [
-        ("DECIMAL(18,3)", "DECIMAL(18,3)", None),
-        ("DECIMAL(20,4)", "DECIMAL(18,3)", None),
+        ("DECIMAL(18,3)", "DECIMAL(18,3)", "DECIMAL(18,3)"),
+        ("DECIMAL(20, 4)", "DECIMAL(18,3)", "DECIMAL(20,4)"),
         ("DECIMAL(18,3)", "DECIMAL(20,4)", "DECIMAL(20,4)"),
         ("DECIMAL(18,2)", "DECIMAL(18,4)", "DECIMAL(20,4)"),
         ("DECIMAL(18,2)", "BIGINT", "DECIMAL(21,2)"),
-        ("DECIMAL(22,2)", "BIGINT", None),
+        ("DECIMAL(22,2)", "BIGINT", "DECIMAL(22,2)"),
         ("BIGINT", "DECIMAL(18,3)", "DECIMAL(23,3)"),
     ],
 )
 def test_exact_numbers_are_widened_so_that_old_and_new_values_fit(stored, wanted, given):
-    found = wider("t", Column("c", stored), Column("c", wanted))
-
-    assert (found and found.type) == given
+    assert spark_type(wide_enough("t", "c", stored, arrow_type(wanted))) == given
 
 
 @pytest.mark.parametrize(
     ("stored", "wanted"),
     [
         ("STRING", "BIGINT"), ("DOUBLE", "DECIMAL(18,3)"), ("DECIMAL(38,0)", "DECIMAL(38,9)"),
-        ("BIGINT", "STRING"), ("TIMESTAMP", "DATE"),
+        ("BIGINT", "STRING"), ("TIMESTAMP", "DATE"), ("INT", "BIGINT"),
     ],
 )  # fmt: skip
 def test_any_other_change_of_type_is_refused_with_both_types(stored, wanted):
     with pytest.raises(LoadError, match=re.escape(f"is {stored} in Databricks and would have")):
-        wider("t", Column("c", stored), Column("c", wanted))
+        wide_enough("t", "c", stored, arrow_type(wanted))
 
 
 @given(
@@ -238,24 +246,18 @@ def test_a_batch_has_the_same_name_exactly_when_its_records_are_the_same():
     def name(identity, *records):
         batch = Batch(identity)
         batch.add(rows.decode(records), records)
-        return batch.name
+        return batch.digest
 
     assert name("a", b'{"v":1}', b'{"v":2}') == name("a", b'{"v":1}', b'{"v":2}')
     others = [("b", b'{"v":1}', b'{"v":2}'), ("a", b'{"v":2}', b'{"v":1}'), ("a", b'{"v":1}')]
     assert len({name("a", b'{"v":1}', b'{"v":2}'), *(name(*each) for each in others)}) == 4
 
 
-def test_spark_takes_old_dates_of_the_file_for_what_they_are(tmp_path):
-    loaded(tmp_path, {"v": MOMENT}, [{"v": "1066-10-14T00:00:00Z"}])
-
-    assert b"org.apache.spark.version" in pq.read_metadata(tmp_path / "f.parquet").metadata
-
-
 TABLE = Name("main", "kinetic", "odd `name'")
 COLUMNS = [
-    Column("K", "BIGINT"),
-    Column("Amount", "DECIMAL(18,3)"),
-    Column("_sdc_deleted_at", "TIMESTAMP"),
+    Column("K", pa.int64()),
+    Column("Amount", pa.decimal128(18, 3)),
+    Column("_sdc_deleted_at", INSTANT),
 ]
 
 
@@ -312,14 +314,16 @@ def test_columns_that_a_delta_table_cannot_have_are_refused(names):
         check_columns("s", names)
 
 
+SETTINGS_OF_A_WORKSPACE = {
+    "host": "dbc-1.cloud.databricks.com",
+    "http_path": "/sql/1.0/warehouses/w",
+    "catalog": "main",
+    "token": "t",
+}
+
+
 def config(**settings) -> Config:
-    given = {
-        "host": "dbc-1.cloud.databricks.com",
-        "http_path": "/sql/1.0/warehouses/w",
-        "catalog": "main",
-        "token": "t",
-    }
-    return Config.of({**given, **settings})
+    return Config.of({**SETTINGS_OF_A_WORKSPACE, **settings})
 
 
 @pytest.mark.parametrize(
@@ -404,6 +408,130 @@ def test_a_missing_right_is_told_as_the_grant_to_run(said, grant):
 
     assert grant in found
     assert sqlglot.parse_one(grant, dialect="databricks")
+
+
+class Warehouse:
+    """Takes statements and answers them, as `Session` does."""
+
+    def __init__(self, *described, answer=(), fails=None) -> None:
+        self.statements = []
+        self.files = []
+        self._described = list(described)
+        self._answer = answer
+        self._fails = fails
+
+    def run(self, statement) -> list:
+        self.statements.append(statement)
+        if statement.startswith("PUT"):
+            local = Path(statement.split("'")[1])
+            self.files.append(pq.ParquetFile(io.BytesIO(local.read_bytes())))
+        if statement.startswith("DESCRIBE"):
+            there = self._described.pop(0)
+            if there is None:
+                raise StatementError("no", "TABLE_OR_VIEW_NOT_FOUND")
+            return list(there.items())
+        if self._fails and statement.startswith(self._fails):
+            raise StatementError("refused", "FIELD_ALREADY_EXISTS")
+        return list(self._answer) if statement.startswith("COPY") else []
+
+    def close(self) -> None:
+        pass
+
+
+def filled(warehouse, folder, properties, records, keys=("K",), **settings) -> None:
+    """Load records into a table."""
+    columns = [column_of(name, schema) for name, schema in properties.items()]
+    lines = [json.dumps(record).encode() for record in records]
+    batch = Batch("b")
+    batch.add(Rows("s", columns, keys).decode(lines), lines)
+    Table(config(**settings), warehouse, folder, "s", columns, keys).load(batch)
+
+
+def test_spark_takes_old_dates_of_the_file_for_what_they_are(tmp_path):
+    warehouse = Warehouse({"k": "string", "at": "timestamp"})
+
+    filled(warehouse, tmp_path, {"K": TEXT, "at": MOMENT}, [{"K": "a", "at": "1066-10-14T00:00Z"}])
+
+    assert b"org.apache.spark.version" in warehouse.files[0].metadata.metadata
+
+
+def test_a_new_table_begins_with_the_columns_that_cluster_it_and_booleans_do_not():
+    """Delta has statistics of its first 32 columns, and wants them of what clusters."""
+    wide = [Column(f"c{number}", pa.string()) for number in range(40)]
+    flag, *keys = [Column("Voided", pa.bool_())] + [Column(n, pa.string()) for n in "ABCDE"]
+
+    text = statements.create_table(
+        TABLE, [*wide, flag, *keys], clustered=["A", "Voided", "B", "C", "D", "E"]
+    )
+
+    assert "(`A` STRING, `B` STRING, `C` STRING, `D` STRING, `c0` STRING" in text
+    assert "`c39` STRING, `Voided` BOOLEAN, `E` STRING)" in text
+    assert text.endswith(" CLUSTER BY (`A`, `B`, `C`, `D`)")
+
+
+def test_a_key_of_booleans_only_clusters_nothing():
+    text = statements.create_table(TABLE, [Column("Voided", pa.bool_())], clustered=["Voided"])
+
+    assert text.endswith("USING DELTA")
+
+
+def test_columns_that_are_there_by_now_need_not_be_added(tmp_path):
+    """The answer was lost, or another load was faster."""
+    warehouse = Warehouse({"k": "string"}, {"k": "string", "n": "decimal(20,0)"}, fails="ALTER")
+
+    filled(warehouse, tmp_path, {"K": TEXT, "N": {"type": "integer"}}, [{"K": "a", "N": 1}])
+
+    assert warehouse.files[0].schema_arrow.field("N").type == pa.decimal128(20, 0)
+    assert any(each.startswith("MERGE") for each in warehouse.statements)
+
+
+def test_a_column_that_cannot_be_added_ends_the_load(tmp_path):
+    warehouse = Warehouse({"k": "string"}, {"k": "string"}, fails="ALTER")
+
+    with pytest.raises(StatementError, match="refused"):
+        filled(warehouse, tmp_path, {"K": TEXT, "N": TEXT}, [{"K": "a", "N": "1"}])
+
+
+@pytest.mark.parametrize(("added", "warned"), [(0, True), (1, False), (None, False)])
+def test_a_file_of_which_no_row_is_added_is_told(tmp_path, caplog, added, warned):
+    answer = [] if added is None else [Row(num_affected_rows=added, num_inserted_rows=added)]
+    warehouse = Warehouse({"k": "string"}, answer=answer)
+
+    with caplog.at_level("WARNING"):
+        filled(warehouse, tmp_path, {"K": TEXT}, [{"K": "a"}], keys=())
+
+    assert ("`main`.`kinetic`.`s`: no row of 1 was added" in caplog.text) == warned
+
+
+@pytest.mark.parametrize(("keys", "files"), [(["K"], 3), ([], 1)])
+def test_no_clock_says_where_the_file_of_an_appended_stream_ends(monkeypatch, keys, files):
+    monkeypatch.setattr(DatabricksTarget, "_MAX_RECORD_AGE_IN_MINUTES", -1)
+    warehouse = Warehouse({"k": "string"})
+    target = DatabricksTarget(config=SETTINGS_OF_A_WORKSPACE)
+    target._session = warehouse
+    schema = {"type": "SCHEMA", "stream": "s", "schema": {"properties": {"K": TEXT}},
+              "key_properties": keys}  # fmt: skip
+    messages = [schema]
+    for number in range(3):
+        messages += [
+            {"type": "RECORD", "stream": "s", "record": {"K": str(number)}},
+            {"type": "STATE", "value": {"seen": number}},
+        ]
+
+    target.listen(io.BytesIO("".join(json.dumps(each) + "\n" for each in messages).encode()))
+
+    assert [file.metadata.num_rows for file in warehouse.files] == [3 // files] * files
+
+
+def test_streams_whose_tables_differ_by_case_only_are_refused_with_the_setting():
+    target = DatabricksTarget(config={**SETTINGS_OF_A_WORKSPACE, "table_names": {"b": "A"}})
+    schemas = [
+        {"type": "SCHEMA", "stream": stream, "schema": {"properties": {"K": TEXT}}}
+        for stream in "ab"
+    ]
+
+    with pytest.raises(LoadError, match=r"streams a and b would both .*`table_names`"):
+        target.listen(io.BytesIO("".join(json.dumps(each) + "\n" for each in schemas).encode()))
 
 
 def test_nothing_is_done_behind_a_failure():

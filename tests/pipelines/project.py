@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 MELTANO = Path(sys.executable).with_name("meltano")
-_PARTS = ("meltano.yml", "constraints.txt", "output", "tap-epicor-kinetic", "loaders")
+_PARTS = (
+    "meltano.yml", "constraints.txt", "output", "tap-epicor-kinetic", "kinetic-batches", "loaders",
+)  # fmt: skip
 
 
 def copy_project(folder: Path) -> Path:

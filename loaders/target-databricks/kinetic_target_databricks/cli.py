@@ -6,9 +6,9 @@ import logging
 import sys
 
 import click
+from kinetic_batches.errors import LoadError
 from singer_sdk.exceptions import ConfigValidationError
 
-from .errors import LoadError
 from .explain import EXPECTED, first_line
 from .target import DatabricksTarget
 

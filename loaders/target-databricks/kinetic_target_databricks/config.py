@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from .errors import LoadError
+from kinetic_batches.errors import LoadError
+
 from .settings import SETTINGS
 from .statements import Name
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 import urllib3
 from databricks.sql.exc import Error as SqlError
 from databricks.sql.exc import MaxRetryDurationError, RequestError
+from kinetic_batches.errors import LoadError
 
-from .errors import LoadError, LoginError
+from .errors import LoginError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

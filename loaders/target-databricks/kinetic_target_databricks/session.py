@@ -7,8 +7,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from databricks import sql
+from kinetic_batches.errors import LoadError
 
-from .errors import LoadError, LoginError
+from .errors import LoginError
 from .explain import EXPECTED, error_class, explain, first_line, is_passing, is_unauthorised
 
 if TYPE_CHECKING:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from .errors import LoadError
+import pyarrow as pa
+from kinetic_batches.errors import LoadError
+from kinetic_batches.sink import DELETED_AT, VERSION
+
+from .columns import spark_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .columns import Column
+    from kinetic_batches.columns import Column
 
-DELETED_AT = "_sdc_deleted_at"
-VERSION = "_sdc_table_version"
 _LONGEST_NAME = 255
 _NOT_IN_NAMES = re.compile(r"[./\s\x00-\x1f\x7f]")
 _NOT_IN_COLUMNS = re.compile(r"[ ,;{}()\n\t=]")
 """What Delta refuses in a column of a table without column mapping."""
 _MOST_CLUSTERED = 4
+_NOT_CLUSTERED = {pa.bool_()}
+"""Types that this loader gives and Delta does not cluster by."""
 
 
 class Name(NamedTuple):
@@ -113,12 +117,24 @@ def create_table(
     clustered: Sequence[str] = (),
     partitioned: str | None = None,
 ) -> str:
-    """Make a Delta table."""
+    """Make a Delta table.
+
+    Args:
+        table: its name.
+        columns: of the table.
+        clustered: names of columns; the first four that can be are clustered by, and come first
+            in the table, since Delta has statistics of its first 32 columns only.
+        partitioned: name of a column to partition by, in place of clustering.
+    """
+    by_name = {column.name: column for column in columns}
+    able = [name for name in clustered if by_name[name].type not in _NOT_CLUSTERED]
+    clustered = able[:_MOST_CLUSTERED]
+    columns = sorted(columns, key=lambda column: column.name not in clustered)
     layout = ""
     if partitioned:
         layout = f" PARTITIONED BY ({quoted(partitioned)})"
     elif clustered:
-        layout = f" CLUSTER BY ({_listed(clustered[:_MOST_CLUSTERED])})"
+        layout = f" CLUSTER BY ({_listed(clustered)})"
     return f"CREATE TABLE IF NOT EXISTS {table} ({_defined(columns)}) USING DELTA{layout}"
 
 
@@ -128,7 +144,7 @@ def add_columns(table: Name, columns: Sequence[Column]) -> str:
 
 
 def _defined(columns: Sequence[Column]) -> str:
-    return ", ".join(f"{quoted(column.name)} {column.type}" for column in columns)
+    return ", ".join(f"{quoted(column.name)} {spark_type(column.type)}" for column in columns)
 
 
 def allow_widening(table: Name) -> str:
@@ -138,7 +154,7 @@ def allow_widening(table: Name) -> str:
 
 def widen(table: Name, column: Column) -> str:
     """Give a column a wider type; its values stay."""
-    return f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} TYPE {column.type}"
+    return f"ALTER TABLE {table} ALTER COLUMN {quoted(column.name)} TYPE {spark_type(column.type)}"
 
 
 def volume_path(volume: Name, file_name: str) -> str:
