@@ -16,7 +16,8 @@ DECIMAL_FORMAT = "x-singer.decimal"
 LONG_DIGITS = 19
 """Of a 64-bit integer."""
 MOMENT = pa.timestamp("us", "UTC")
-_MOST_DIGITS = 38
+MOST_DIGITS = 38
+"""Of a decimal that every warehouse has."""
 _DEFAULT_DIGITS = (38, 9)
 _FORMATS = {"date-time": MOMENT, "date": pa.date32()}
 _TYPES = {
@@ -99,17 +100,24 @@ def _branches(schema: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any
 
 def _decimal(name: str, schema: Mapping[str, Any]) -> pa.DataType:
     precision = schema.get("precision", _DEFAULT_DIGITS[0])
-    scale = schema.get("scale", min(_DEFAULT_DIGITS[1], precision))
-    if not 0 <= scale <= precision <= _MOST_DIGITS:
+    scale: Any = schema.get("scale")
+    if scale is None and isinstance(precision, int):
+        scale = min(_DEFAULT_DIGITS[1], precision)
+    are_whole = isinstance(precision, int) and isinstance(scale, int)
+    if not are_whole or not 0 <= scale <= precision <= MOST_DIGITS:
         raise LoadError(
             f"column {name} is a decimal of {precision} digits, {scale} of them behind the point; "
-            f"{_MOST_DIGITS} digits are the most that can be loaded; deselect it"
+            f"{MOST_DIGITS} digits are the most that can be loaded; deselect it"
         )
     return pa.decimal128(precision, scale)
 
 
 def holder(
-    stored: pa.DataType, wanted: pa.DataType, *, long_digits: int = LONG_DIGITS
+    stored: pa.DataType,
+    wanted: pa.DataType,
+    *,
+    long_digits: int = LONG_DIGITS,
+    most_digits: int = MOST_DIGITS,
 ) -> pa.DataType | None:
     """The type that holds every value of both as it is; `stored` where it is wide enough.
 
@@ -118,6 +126,7 @@ def holder(
         wanted: of what comes.
         long_digits: digits before the point that a warehouse wants of a decimal which a 64-bit
             integer becomes.
+        most_digits: of the widest decimal of a warehouse.
 
     Returns:
         None where no type holds both.
@@ -133,7 +142,10 @@ def holder(
     if stored == pa.int64():
         whole = long_digits
     whole, scale = max(whole, more_whole), max(scale, more_scale)
-    return pa.decimal128(whole + scale, scale) if whole + scale <= _MOST_DIGITS else None
+    if whole + scale > most_digits:
+        return None
+    make = pa.decimal128 if whole + scale <= MOST_DIGITS else pa.decimal256
+    return make(whole + scale, scale)
 
 
 def _room(kind: pa.DataType) -> tuple[int, int]:

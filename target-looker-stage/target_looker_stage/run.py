@@ -69,7 +69,7 @@ class Run:
         for stream, loaded in self._loads.items():
             loaded.bookmark = bookmark_text(bookmarks.get(stream))
         if marker:
-            self._id = str(marker.get("run_id") or self._id or uuid.uuid4())
+            self._id = self._id or str(marker.get("run_id") or uuid.uuid4())
             self.account()
 
     def account(self) -> None:

@@ -65,8 +65,9 @@ class StreamTable:
                 cast = rows.cast(fitted)
             except pa.ArrowInvalid as error:
                 raise LoadError(f"{self.name}: a value does not fit its column: {error}") from error
-            self._table.write(connection, cast, hard_delete=config.hard_delete)
+            # Before the rows, for the warehouses where each statement is a transaction.
             self._run.announce(connection, self._stream, rows)
+            self._table.write(connection, cast, hard_delete=config.hard_delete)
             types.append(fitted)
 
         types: list[pa.Schema] = []

@@ -102,8 +102,9 @@ class Table:
             return wanted
         there = stored[wanted.name]
         found = there.arrow and holder(
-            there.arrow, wanted.type, long_digits=self._dialect.LONG_DIGITS
-        )
+            there.arrow, wanted.type,
+            long_digits=self._dialect.LONG_DIGITS, most_digits=self._dialect.MOST_DIGITS,
+        )  # fmt: skip
         if found is None:
             raise LoadError(
                 f"column {wanted.name} of {self.name} is {there.type} in the warehouse and would "

@@ -61,9 +61,9 @@ class LookerStageTarget(BatchTarget):
                 "the tap did not say that its run is complete (no `%s` in its last STATE): the "
                 "rows are loaded, Looker is told after the next complete run", MARKER,
             )  # fmt: skip
-        self.warehouse.close()
         if self._run.is_complete and self.settings.looker_url:
             self._tell()
+        self.warehouse.close()
 
     def _tell(self) -> None:
         from .looker.tell import tell  # noqa: PLC0415 - only where Looker is to be told

@@ -83,7 +83,8 @@ class Warehouse:
 
     def tables(self) -> list[str]:
         """Names of the schema's tables."""
-        return [str(row[0]).lower() for row in self.execute(self.dialect.list_tables())]
+        with self._connected() as connection:
+            return self.dialect.tables(connection)
 
     def columns(self, table: str) -> list[TableColumn]:
         """The columns of a table in their order; none where there is no such table."""

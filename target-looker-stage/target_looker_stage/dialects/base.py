@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import pyarrow as pa
-from kinetic_batches.columns import LONG_DIGITS, MOMENT
+from kinetic_batches.columns import LONG_DIGITS, MOMENT, MOST_DIGITS
 from kinetic_batches.sink import DELETED_AT, VERSION
 from sqlalchemy import text
 
@@ -47,6 +47,7 @@ class Dialect(ABC):
         OTHER_TYPES: what the warehouse calls its types where it lists columns.
         QUOTE: around names.
         LONG_DIGITS: digits before the point of a decimal that a 64-bit integer becomes.
+        MOST_DIGITS: of the widest decimal.
         HAS_KEYS: whether a PRIMARY KEY is declared, which is also an index.
         TOUCHES: the pool asks whether a connection is alive before it is used.
     """
@@ -55,6 +56,7 @@ class Dialect(ABC):
     OTHER_TYPES: ClassVar[Mapping[str, pa.DataType]] = {}
     QUOTE: ClassVar[str] = '"'
     LONG_DIGITS: ClassVar[int] = LONG_DIGITS
+    MOST_DIGITS: ClassVar[int] = MOST_DIGITS
     HAS_KEYS: ClassVar[bool] = False
     TOUCHES: ClassVar[bool] = False
 
@@ -168,17 +170,17 @@ class Dialect(ABC):
     def list_tables(self) -> str:
         """Rows of a name."""
         return (
-            f"SELECT table_name FROM {self._catalog('TABLES')} "
-            f"WHERE table_schema = '{self._folded(self.config.schema)}' ORDER BY 1"
+            f"SELECT table_name FROM {self.catalog('TABLES')} "
+            f"WHERE table_schema = '{self.folded(self.config.schema)}' ORDER BY 1"
         )
 
     def list_columns(self, table: str) -> str:
         """Rows of name, type, precision and scale."""
         return (
             "SELECT column_name, data_type, numeric_precision, numeric_scale "
-            f"FROM {self._catalog('COLUMNS')} "
-            f"WHERE table_schema = '{self._folded(self.config.schema)}' "
-            f"AND table_name = '{self._folded(table)}' ORDER BY ordinal_position"
+            f"FROM {self.catalog('COLUMNS')} "
+            f"WHERE table_schema = '{self.folded(self.config.schema)}' "
+            f"AND table_name = '{self.folded(table)}' ORDER BY ordinal_position"
         )
 
     # What is done on a connection.
@@ -188,9 +190,14 @@ class Dialect(ABC):
 
     def has_schema(self, connection: Connection) -> bool:
         """Whether the schema is there."""
-        name = self._folded(self.config.schema)
-        query = f"SELECT 1 FROM {self._catalog('SCHEMATA')} WHERE schema_name = '{name}'"
+        name = self.folded(self.config.schema)
+        query = f"SELECT 1 FROM {self.catalog('SCHEMATA')} WHERE schema_name = '{name}'"
         return bool(connection.exec_driver_sql(query).fetchall())
+
+    def tables(self, connection: Connection) -> list[str]:
+        """Names of the schema's tables."""
+        found = connection.exec_driver_sql(self.list_tables()).fetchall()
+        return [str(row[0]).lower() for row in found]
 
     def columns(self, connection: Connection, table: str) -> list[TableColumn]:
         """The columns of a table; none where there is no such table."""
@@ -226,11 +233,12 @@ class Dialect(ABC):
 
     # Pieces of statements.
 
-    def _folded(self, name: str) -> str:
-        """A name as the catalogue lists it."""
+    def folded(self, name: str) -> str:
+        """A name as the warehouse lists it."""
         return name
 
-    def _catalog(self, view: str) -> str:
+    def catalog(self, view: str) -> str:
+        """A view of what is there."""
         return f"information_schema.{view.lower()}"
 
     def _match(self, keys: Sequence[str]) -> str:

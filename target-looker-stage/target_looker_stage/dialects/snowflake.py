@@ -1,0 +1,98 @@
+"""Snowflake: PUT into the user's stage, COPY into a temporary table, MERGE.
+
+Its DDL ends transactions, so each statement is one; all of them can be repeated.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pyarrow as pa
+from kinetic_batches.columns import MOMENT
+
+from .files import Folder
+from .replacing import ReplacingDialect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection
+
+    from target_looker_stage.config import Config
+
+
+class Snowflake(ReplacingDialect):
+    """Names are in upper case, as Snowflake folds what nobody quotes."""
+
+    TYPES: ClassVar[Mapping[pa.DataType, str]] = {
+        pa.string(): "VARCHAR",
+        pa.int64(): "NUMBER(19,0)",
+        pa.bool_(): "BOOLEAN",
+        pa.float64(): "FLOAT",
+        pa.date32(): "DATE",
+        MOMENT: "TIMESTAMP_TZ",
+    }
+    OTHER_TYPES: ClassVar[Mapping[str, pa.DataType]] = {"TEXT": pa.string()}
+    TOUCHES = True
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        self._folder = Folder()
+
+    def connect_arguments(self) -> dict[str, Any]:
+        """An end to the client's patience, which has none; times in UTC."""
+        return {
+            "login_timeout": 300,
+            "network_timeout": 600,
+            "session_parameters": {"TIMEZONE": "UTC", "QUERY_TAG": "target-looker-stage"},
+        }
+
+    def quoted(self, name: str) -> str:
+        """In upper case."""
+        return f'"{name.upper()}"'
+
+    def folded(self, name: str) -> str:
+        """In upper case."""
+        return name.upper()
+
+    def type(self, kind: pa.DataType) -> str:
+        """NUMBER, as Snowflake lists it."""
+        return super().type(kind).replace("NUMERIC", "NUMBER")
+
+    def put(self, file: Path) -> str:
+        """Bring a file into the user's stage."""
+        return (
+            f"PUT 'file://{file.as_posix()}' '@~/kinetic/{file.name}' "
+            "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
+        )
+
+    def create_stage(self, stage: str, columns: pa.Schema) -> str:
+        """Make the table that a file is copied into; it ends with the session."""
+        return (
+            f"CREATE OR REPLACE TEMPORARY TABLE {self.qualified(stage)} ({self._defined(columns)})"
+        )
+
+    def copy(self, stage: str, file: Path) -> str:
+        """Fill it; all of the file or nothing."""
+        return (
+            f"COPY INTO {self.qualified(stage)} FROM '@~/kinetic/{file.name}/' "
+            "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
+            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT"
+        )
+
+    @contextmanager
+    def filled(self, connection: Connection, table: str, rows: pa.Table) -> Iterator[str]:
+        """A temporary table."""
+        stage = f"kinetic_stage_{table}"
+        with self._folder.parquet(rows) as file:
+            connection.exec_driver_sql(self.put(file))
+            connection.exec_driver_sql(self.create_stage(stage, rows.schema))
+            connection.exec_driver_sql(self.copy(stage, file))
+            connection.exec_driver_sql(f"REMOVE '@~/kinetic/{file.name}/'")
+        yield self.qualified(stage)
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {self.qualified(stage)}")
+
+
+DIALECT = Snowflake
