@@ -10,7 +10,8 @@ usage: run_job.py [--log-folder FOLDER] [--wait SECONDS] JOB [options of `meltan
                           KINETIC_JOB and KINETIC_EXIT_CODE are in its environment
 
 exit codes: 0 done | 1 failed, run it again | 2 a setting has to change, running it again is of
-no use | 75 not started, because another job of this environment is under way
+no use | 75 not started, because another job of this environment is under way. Where a load ended
+well and its proof did not, the message says so: no later run makes that good
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ MEANING = {
     SETTING: "a setting has to change; running it again is of no use",
     BUSY: "it has not started, because another job is under way",
 }
+UNPROVED = (
+    "it has loaded rows and did not prove them, which no later run makes good: docs/verify.md"
+)
+_OF_A_PROOF = re.compile(r"`proof-\S+ \S+` failed with exit code")
 _OF_A_PLUGIN = re.compile(r"returned (\d+) with stderr|failed with exit code: (\d+)")
 _ELSEWHERE = re.compile(r"pipeline is already running which started at")
 """What Meltano says where another machine, with the same system database, runs the same."""
@@ -67,6 +72,7 @@ class Account:
     codes: set[int] = field(default_factory=set)
     elsewhere: bool = False
     loader_failed: bool = False
+    unproved: bool = False
     _loader: str = ""
     _error: str = ""
     _end: str = ""
@@ -84,8 +90,12 @@ class Account:
             event = f"{event}: {self._end}"
         elif record.get("consumer"):
             self._loader = event
-        elif record.get("level") in {"error", "critical"} and record.get("name"):
+        elif record.get("name") and (
+            record.get("level") in {"error", "critical"} or event.startswith("ERROR ")
+        ):
             self._error = event
+        elif record.get("exception"):
+            self._end = event
         name = record.get("name") or "meltano"
         return f"{record.get('timestamp', '')} {record.get('level', ''):<8} {name}: {event}"
 
@@ -97,6 +107,7 @@ class Account:
             self.loader_failed = "loaders" in codes
         self.codes |= {int(one or other) for one, other in _OF_A_PLUGIN.findall(reason)}
         self.elsewhere = bool(_ELSEWHERE.search(reason))
+        self.unproved = bool(_OF_A_PROOF.search(reason))
         self._end = reason.partition("\n")[0]
 
     @property
@@ -119,23 +130,25 @@ def main(arguments: list[str]) -> int:
     options, more = parser.parse_known_args(arguments)
     environment = os.environ.get("MELTANO_ENVIRONMENT") or "prod"
     _keep_log(options.log_folder, options.job)
+    meaning = ""
     try:
         if _would_lose_state():
             code, sentence = SETTING, _STATE_IS_LOST
         else:
             with _alone(environment, options.job, options.wait) as lock:
-                code, sentence = _run(environment, options.job, more, lock)
+                code, sentence, meaning = _run(environment, options.job, more, lock)
     except Busy as busy:
         code, sentence = BUSY, str(busy)
     if code:
-        text = f"{options.job} ({environment}) ended with {code}: {MEANING[code]}.\n{sentence}"
+        meaning = meaning or MEANING[code]
+        text = f"{options.job} ({environment}) ended with {code}: {meaning}.\n{sentence}"
         log.error(text)
         _alert(options.job, code, text)
     return code
 
 
-def _run(environment: str, job: str, more: list[str], lock: int) -> tuple[int, str]:
-    """Meltano's run, line by line; its exit code and why."""
+def _run(environment: str, job: str, more: list[str], lock: int) -> tuple[int, str, str]:
+    """Meltano's run, line by line; its exit code, why, and what it means if that is special."""
     beside = Path(sys.executable).with_name("meltano")
     program = str(beside) if beside.exists() else "meltano"
     command = [program, "--log-format=json", f"--environment={environment}", "run", job, *more]
@@ -151,13 +164,14 @@ def _run(environment: str, job: str, more: list[str], lock: int) -> tuple[int, s
         for line in process.stdout or ():
             log.info(account.take(line.rstrip("\n")))
     if process.returncode == 0:
-        return 0, ""
+        return 0, "", ""
     if process.returncode in {-signal.SIGTERM, 128 + signal.SIGTERM}:
-        return FAILED, "It was told to stop before it was done."
+        return FAILED, "It was told to stop before it was done.", ""
     sentence = account.sentence or f"Meltano ended with {process.returncode}; its log says why."
     if account.elsewhere:
-        return BUSY, sentence
-    return SETTING if SETTING in {process.returncode, *account.codes} else FAILED, sentence
+        return BUSY, sentence, ""
+    code = SETTING if SETTING in {process.returncode, *account.codes} else FAILED
+    return code, sentence, UNPROVED if account.unproved else ""
 
 
 @contextmanager

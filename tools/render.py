@@ -1,7 +1,7 @@
 """Renders what follows from code into the files that repeat it: `--write`, or `--check` in CI.
 
-The tap's settings go into meltano.yml, .env.example and the tap's README; the table of business
-objects into docs/streams.md. A test compares parsed YAML, because `meltano config set` rewrites
+Settings go into meltano.yml, .env.example and the READMEs; the table of business objects into
+docs/streams.md. A test compares parsed YAML, because `meltano config set` rewrites
 meltano.yml in its own way.
 """
 
@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from tap_epicor_kinetic.business_objects import BUSINESS_OBJECTS, BusinessObject
 from tap_epicor_kinetic.settings import SETTINGS
+from target_looker_stage.settings import SETTINGS as STAGE_SETTINGS
 
 ROOT = Path(__file__).parent.parent
 FIVE = ("api_url", "companies", "username", "password", "api_key")
@@ -30,9 +31,9 @@ def settings() -> dict[str, Schema]:
     return properties
 
 
-def meltano_settings() -> list[Schema]:
-    """The tap's settings as Meltano wants them, keys in the order in which Meltano writes them."""
-    return [_meltano_setting(name, schema) for name, schema in settings().items()]
+def meltano_settings(declared: Schema = SETTINGS) -> list[Schema]:
+    """Settings as Meltano wants them, keys in the order in which Meltano writes them."""
+    return [_meltano_setting(name, schema) for name, schema in declared["properties"].items()]
 
 
 def _meltano_setting(name: str, schema: Schema) -> Schema:
@@ -64,21 +65,32 @@ def _types(schema: Schema) -> str:
 
 
 def render_meltano(text: str) -> str:
-    """Meltano.yml with the settings between its markers."""
-    block = yaml.safe_dump(
-        {"settings": meltano_settings()}, sort_keys=False, allow_unicode=True, width=100
-    )
-    indented = "".join(f"    {line}\n" for line in block.splitlines())
-    return _between(
-        text, "    # <rendered by `python3 dev.py render`>\n", "    # </rendered>", indented
-    )
+    """Meltano.yml with the settings between the markers of each plugin."""
+    for plugin, declared in (
+        ("tap-epicor-kinetic", SETTINGS),
+        ("target-looker-stage", STAGE_SETTINGS),
+    ):
+        block = yaml.safe_dump(
+            meltano_settings(declared), sort_keys=False, allow_unicode=True, width=100
+        )
+        text = _between(
+            text,
+            f"    # <rendered by `python3 dev.py render`: {plugin}>\n",
+            "    # </rendered>",
+            "".join(f"    {line}\n" for line in block.splitlines()),
+        )
+    return text
 
 
-def render_readme(text: str) -> str:
+def render_tap_readme(text: str) -> str:
     """The tap's README with the table of settings."""
+    return _with_table(text, SETTINGS)
+
+
+def _with_table(text: str, declared: Schema) -> str:
     rows = ["| setting | kind | default | meaning |", "|---|---|---|---|"]
-    for name, schema in settings().items():
-        required = ", required" if name in SETTINGS["required"] else ""
+    for name, schema in declared["properties"].items():
+        required = ", required" if name in declared.get("required", ()) else ""
         secret = ", secret" if schema.get("secret") else ""
         default = f"`{_plain(schema['default'])}`" if "default" in schema else ""
         kind = " / ".join(f"`{v}`" for v in schema["enum"]) if "enum" in schema else _types(schema)
@@ -133,6 +145,11 @@ def render_env(_: str) -> str:
         "SNOWFLAKE_WAREHOUSE=",
         "SNOWFLAKE_DATABASE=",
         "SNOWFLAKE_SCHEMA=",
+        "# For `meltano --environment=prod run looker-hourly`",
+        "LOOKER_STAGE_URL=",
+        "LOOKER_URL=",
+        "LOOKER_CLIENT_ID=",
+        "LOOKER_CLIENT_SECRET=",
     ]
     return "\n".join(lines) + "\n"
 
@@ -151,7 +168,7 @@ def render_constraints(_: str) -> str:
 
 RENDERED = {
     "meltano.yml": render_meltano,
-    "tap-epicor-kinetic/README.md": render_readme,
+    "tap-epicor-kinetic/README.md": render_tap_readme,
     "docs/streams.md": render_streams,
     ".env.example": render_env,
     "constraints.txt": render_constraints,

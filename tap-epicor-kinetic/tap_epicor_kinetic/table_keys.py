@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from sqlalchemy.exc import (
 )
 
 from .errors import SettingsError, TapError
-from .warehouse_login import engine
+from .warehouse_login import address, engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,7 +46,7 @@ class Database:
 
     def __init__(self, url: str, schema: str | None) -> None:
         try:
-            self._url = sqlalchemy.make_url(url)
+            self._url = address(url, os.environ)
             self._engine = engine(self._url)
         except (NoSuchModuleError, ImportError) as error:
             raise SettingsError(

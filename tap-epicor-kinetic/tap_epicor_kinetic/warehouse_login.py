@@ -10,11 +10,34 @@ import sqlalchemy
 from .errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 _KEY_FILE = ("private_key_file", "private_key_file_pwd")
+_KEY_VARIABLES = ("VERIFY_KEY_FILE", "VERIFY_KEY_PASSPHRASE")
 _ACCOUNT = ("account_id", "account_host")
 _CLOUD = re.compile(r"(cloud\.databricks\.com|gcp\.databricks\.com|azuredatabricks\.net)$")
+
+
+def address(text: str, environment: Mapping[str, str]) -> sqlalchemy.URL:
+    """A URL with the login of VERIFY_* variables, which may hold any characters.
+
+    Raises:
+        ArgumentError: it is no URL of SQLAlchemy.
+        SettingsError: a password stands in it in a way that makes it part of the host.
+    """
+    url = sqlalchemy.make_url(text)
+    if "@" in (url.host or ""):
+        raise SettingsError(
+            "`--database` has more than one @: write %40 for one that belongs to user or "
+            "password, or give those as VERIFY_USER and VERIFY_PASSWORD."
+        )
+    login = {
+        "username": environment.get("VERIFY_USER"),
+        "password": environment.get("VERIFY_PASSWORD"),
+    }
+    key = dict(zip(_KEY_FILE, map(environment.get, _KEY_VARIABLES), strict=True))
+    url = url.set(**{name: value for name, value in login.items() if value})
+    return url.update_query_dict({name: value for name, value in key.items() if value})
 
 
 def engine(url: sqlalchemy.URL) -> sqlalchemy.Engine:

@@ -160,10 +160,33 @@ def test_a_job_is_loaded_logged_and_its_failure_told_by_kind(scheduled: Project)
     assert "the folder /no/such/folder does not exist" in err.splitlines()[1]
     assert (scheduled.home / "alert").read_text() == f"{err}documents-hourly 1\n"
 
+    clash = told(scheduled, PROOF_DUCKDB_FILEPATH="another", TARGET_DUCKDB_FILEPATH="one")
+    code, _, err = ended(start(scheduled.folder, clash, *run))
+
+    assert code == 1, err
+    assert "Conflicting values for setting" in err.splitlines()[1]
+
     code, _, err = ended(start(scheduled.folder, told(scheduled), "no-such-job"))
 
     assert code == 1
     assert err.splitlines()[1] == "Error: Block no-such-job not found"
+
+
+@pytest.mark.full
+def test_a_load_whose_proof_failed_is_told_as_what_no_later_run_makes_good(scheduled: Project):
+    file = scheduled.folder / "meltano.yml"
+    before = file.read_text()
+    file.write_text(
+        before.replace("documents: verify ", "documents: verify --table-template lost_{stream} ")
+    )
+    try:
+        code, _, err = ended(start(scheduled.folder, told(scheduled), "documents-hourly"))
+    finally:
+        file.write_text(before)
+
+    assert code == 1, err
+    assert "loaded rows and did not prove them, which no later run makes good" in err
+    assert "STATE has moved on" in err.splitlines()[1]
 
 
 @pytest.mark.full

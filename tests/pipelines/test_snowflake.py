@@ -67,10 +67,17 @@ def redirect(front, tmp_path_factory):
         assert redirect.refused == []
 
 
-def make_key(path: Path) -> Path:
+PASSPHRASE = "p@ss&w+rd%41/:?#"
+
+
+def make_key(path: Path, passphrase: str = "") -> Path:
     """A key pair's private half, as `openssl genpkey` would write it."""
     made = rsa.generate_private_key(65537, 2048).private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(passphrase.encode())
+        if passphrase
+        else serialization.NoEncryption(),
     )
     path.write_bytes(made)
     return path
@@ -123,14 +130,19 @@ def test_the_job_proves_its_load_and_a_row_that_is_gone_fails_the_proof(
     job = (installed / "meltano.yml").read_text().partition("\njobs:")
     (installed / "meltano.yml").write_text(job[0] + job[1] + job[2].replace("duckdb", "snowflake"))
     prod = ("--environment=prod", "run")
+    encrypted = {
+        **warehouse.variables,
+        "SNOWFLAKE_PRIVATE_KEY_PATH": str(make_key(small_project.home / "a b.p8", PASSPHRASE)),
+        "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": PASSPHRASE,
+    }
     try:
-        code, output = small_project.run(*prod, "documents-hourly", **warehouse.variables)
+        code, output = small_project.run(*prod, "documents-hourly", **encrypted)
         assert code == 0, output[-5000:]
         assert "purchase_orders" in output
 
         table = f"{snowflake.DATABASE}.{warehouse.schema}.PURCHASE_ORDERS"
         warehouse.execute(f"delete from {table}")
-        code, output = small_project.run(*prod, "proof-snowflake:documents", **warehouse.variables)
+        code, output = small_project.run(*prod, "proof-snowflake:documents", **encrypted)
         assert code == 1
         assert "missing" in output
     finally:

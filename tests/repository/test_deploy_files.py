@@ -104,7 +104,7 @@ def test_meltano_and_all_schedulers_keep_the_same_times():
     times = [each["cron"] for each in github[True]["schedule"]]  # YAML 1.1 reads `on` as true
 
     project = yaml.safe_load((ROOT / "meltano.yml").read_text())
-    assert [each["name"] for each in project["jobs"]] == list(JOBS)
+    assert [each["name"] for each in project["jobs"]][: len(JOBS)] == list(JOBS)
     assert times == [each["interval"] for each in project["schedules"]]
     assert times == [when for when, _ in crontab_lines()]
     assert times == [each["spec"]["schedule"] for each in cron_jobs()[:2]]
