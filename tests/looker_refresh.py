@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
-import subprocess
-import sys
 import time
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from unittest.mock import patch
 
 from target_looker_stage.audit import Loaded, SyncAudit
+from target_looker_stage.commands import main
 from target_looker_stage.config import Config
 from target_looker_stage.looker.clock import Clock
 from target_looker_stage.looker.tell import tell
@@ -22,7 +25,6 @@ if TYPE_CHECKING:
     from kinetic_sandbox.looker import LookerServer
 
 MODEL = "epicor_kinetic"
-COMMAND = [sys.executable, "-m", "target_looker_stage.commands"]
 ONE_NOTICE = ["POST /login", "GET /datagroups", "PATCH /datagroups/1", "DELETE /logout"]
 
 
@@ -94,14 +96,29 @@ class Stage:
         """Streams of which Looker does not know."""
         return sorted({stream for (_, stream), state in self.states.items() if state == "pending"})
 
-    def command(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """`looker-refresh` as a process of its own."""
+    def command(self, *arguments: str, **environment: str) -> Done:
+        """`looker-refresh` in this process: what it prints, and how it would end."""
         file = self.folder / "settings.json"
         file.write_text(json.dumps(self.settings))
-        return subprocess.run(
-            [*COMMAND, *arguments, "--config", str(file)], capture_output=True, text=True,
-            check=False, timeout=60, cwd=self.folder, env={**os.environ, **environment},
-        )  # fmt: skip
+        out, err = io.StringIO(), io.StringIO()
+        kept = logging.root.handlers[:]
+        try:
+            with (
+                patch.dict(os.environ, environment), redirect_stdout(out), redirect_stderr(err),
+            ):  # fmt: skip
+                main([*arguments, "--config", str(file)])
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            logging.root.handlers[:] = kept
+        return Done(code, out.getvalue(), err.getvalue())
+
+
+class Done(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
 
 
 def stage(server: LookerServer, folder: Path, **settings: Any) -> Stage:

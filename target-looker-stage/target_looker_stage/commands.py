@@ -20,10 +20,11 @@ from .looker.deploy import deploy as deploy_lookml
 from .looker.status import looker_status
 from .looker.status import status as audit_status
 from .looker.tell import tell
+from .lookml.command import lookml
 from .warehouse import open_warehouse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 _LOGGER = logging.getLogger("looker-refresh")
 
@@ -53,23 +54,18 @@ def run(config: Config) -> None:
     """Tell Looker what it was not told after the last complete load."""
     _needs_looker(config)
     with closing(open_warehouse(config)) as warehouse:
-        audit = SyncAudit(warehouse)
-        waited = len({each.run_id for each in audit.pending()})
         try:
-            tell(config, audit)
+            tell(config, SyncAudit(warehouse))
         except LookerError as error:
             if config.on_looker_error == "fail":
                 raise
-            _LOGGER.warning("Looker does not know: %s", error)
-            return
-        left = len({each.run_id for each in audit.pending()})
-    click.echo(f"told of {waited - left} runs, {left} wait")
+            _LOGGER.warning("Looker does not know of the last load: %s", error)
 
 
 @looker_refresh.command()
 @_with_settings
 def test(config: Config) -> None:
-    """See whether keys, rights, datagroups, connection and tables are as telling needs them."""
+    """See whether everything is there that telling needs."""
     _needs_looker(config)
     failures = 0
     for line in check(config):
@@ -103,19 +99,22 @@ def deploy(config: Config, *, ref: str, runs_tests: bool) -> None:
     deploy_lookml(config, click.echo, ref=ref, runs_tests=runs_tests)
 
 
+looker_refresh.add_command(lookml)
+
+
 def _needs_looker(config: Config) -> None:
     if not config.looker_url:
         raise ConfigError("`looker_url` is missing: the address of your Looker, https://host")
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; ends with 0, 1 for what failed, 2 for what a setting mends."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s", force=True)
     try:
-        looker_refresh(standalone_mode=False)
+        looker_refresh(arguments, prog_name="looker-refresh", standalone_mode=False)
     except click.ClickException as error:
         error.show()
-        sys.exit(2)
+        sys.exit(error.exit_code)
     except click.Abort:
         sys.exit(1)
     except ConfigError as error:

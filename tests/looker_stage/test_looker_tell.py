@@ -301,7 +301,7 @@ def test_a_gateways_page_is_tried_again_and_told_as_what_it_is(server, make, our
 
     server.faults.add(Fault("html", where="GET", status=502, times=None))
     here.load("vendors")
-    with pytest.raises(LookerError, match="a gateway before .* answered 502 .with a web page"):
+    with pytest.raises(LookerError, match=r"a gateway before .* answered 502 .with a web page"):
         here.tell()
 
 

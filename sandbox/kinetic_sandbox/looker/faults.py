@@ -37,6 +37,7 @@ class Fault:
     retry_after: str | int | None = None
     seconds: float = 0
     location: str = ""
+    message: str = "A fault on command."
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -218,7 +218,7 @@ def _instead(fault: Fault, call: ReceivedCall) -> Answer | None:
     if fault.kind == "html":
         return replace(html_answer(fault.status, "The upstream server is away."), headers=wait)
     if fault.kind == "status":
-        told = Refused(fault.status, "A fault on command.").body(call.method, call.path)
+        told = Refused(fault.status, fault.message).body(call.method, call.path)
         return replace(json_answer(told, fault.status), headers=wait)
     return None
 

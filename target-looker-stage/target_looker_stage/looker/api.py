@@ -150,8 +150,8 @@ class LookerApi:
 
     def use_dev_workspace(self) -> None:
         """Work on the user's own copy of LookML, after a new login as well."""
-        self._workspace = "dev"
         self.log_in()
+        self._workspace = "dev"
         self._choose_workspace()
 
     def ask(
@@ -374,4 +374,4 @@ def _innermost(error: BaseException) -> str:
             break
         reason = inner
     text = getattr(reason, "strerror", None) or str(reason)
-    return text.rpartition(": ")[2] if "object at 0x" in text else text
+    return text.rpartition(": ")[2] if text.startswith(("HTTP", "<")) else text

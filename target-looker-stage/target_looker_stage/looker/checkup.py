@@ -230,8 +230,8 @@ class _Checks:
             yield Line(
                 _FAILED, "project",
                 f"Looker shows no project {name}{f' with branch {branch}' if branch else ''} to "
-                f"the API user ({error.status}): correct `looker_project` and `looker_branch`, or have "
-                "an administrator add `develop` to the permission set of its role",
+                f"the API user ({error.status}): correct `looker_project` and `looker_branch`, or "
+                "have an administrator add `develop` to the permission set of its role",
             )  # fmt: skip
             return
         shown = branch or told.get("git_production_branch_name")
