@@ -136,7 +136,16 @@ def _check_explore(
     shown = list(_shown(scope, found.explores[name][0], file, report))
     for alias, each in shown:
         _check_words(scope, alias, each, report)
-    runnable = []
+    runnable = list(_compiled(name, shown, compiler, report))
+    _run(name, file, runnable, compiler, ask, report)
+    report.explores += 1
+    report.fields += len(runnable)
+
+
+def _compiled(
+    name: str, shown: Sequence[tuple[str, Field]], compiler: Compiler, report: Report
+) -> Iterator[tuple[str, Field]]:
+    """The fields that can be asked for."""
     for alias, each in shown:
         path = f"{alias}.{each.name}"
         try:
@@ -148,10 +157,7 @@ def _check_explore(
             if problem not in report.not_checked:
                 report.not_checked.append(problem)
         else:
-            runnable.append((path, each))
-    _run(name, file, runnable, compiler, ask, report)
-    report.explores += 1
-    report.fields += len(runnable)
+            yield path, each
 
 
 def _check_joins(scope: Scope, file: str, report: Report) -> bool:

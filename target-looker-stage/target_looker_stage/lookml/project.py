@@ -98,7 +98,7 @@ def generate(
         notes.append(f"no GL segment is called a department or cost centre (there are {names}), "
                      "so nothing drills by department")  # fmt: skip
     tiles = dashboard(model, explores, templates, asked_for, department)
-    explores_path, dashboard_path = f"{model}.explores.lkml", f"{model}.dashboard.lookml"
+    explores_path, dashboard_path = f"{model}.explore.lkml", f"{model}.dashboard.lookml"
     files[explores_path] = _text(explores_file(explores, dialect, staged.schema))
     if tiles:
         files[dashboard_path] = as_text(tiles)

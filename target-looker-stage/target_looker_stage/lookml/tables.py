@@ -141,8 +141,6 @@ def staged_table(
     key = [by_epicor.get(stream.columns.get(name, name).casefold()) for name in stream.key]
     place = f"{dialect.quoted(schema)}.{dialect.quoted(table)}"
     mark = by_epicor.get(DELETED_AT)
-    if COMPANY not in by_epicor:
-        notes.append(f"{_said(stream.name)} has no {COMPANY} and is joined to nothing")
     if not key or None in key:
         notes.append(f"{_said(stream.name)} has no staged key: sums over joins can double")
         key = []
