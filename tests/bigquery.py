@@ -89,6 +89,7 @@ class Front(LoopbackService):
     Attributes:
         passed: method and path of each request.
         statements: of query jobs, as they were sent.
+        uploads: rows of load jobs, unpacked.
         tokens: that came with requests.
     """
 
@@ -96,17 +97,24 @@ class Front(LoopbackService):
         self.upstream = port
         self.passed: list[str] = []
         self.statements: list[str] = []
+        self.uploads: list[bytes] = []
         self.tokens: set[str] = set()
         self.stopping = threading.Event()
-        self._fault: Fault | None = None
+        self._faults: list[Fault] = []
         server = _Server(("127.0.0.1", 0), _Handler)
         server.owner = self
         super().__init__(server)
 
     def fail(self, what: str, status: int, times: int = 10**6, **how: Any) -> Fault:
         """From now on; an empty text ends it."""
+        self._faults.clear()
+        return self.also_fail(what, status, times, **how)
+
+    def also_fail(self, what: str, status: int, times: int = 10**6, **how: Any) -> Fault:
+        """Beside what fails already."""
         fault = Fault(what, status, times, **how)
-        self._fault = fault if what else None
+        if what:
+            self._faults.append(fault)
         return fault
 
     def hold(self, what: str, moment: str = "before") -> threading.Event:
@@ -115,13 +123,13 @@ class Front(LoopbackService):
 
     def judge(self, what: str, *moments: str) -> Fault | None:
         """What goes wrong with a request now."""
-        fault = self._fault
-        if fault is None or fault.moment not in moments or fault.times < 1:
-            return None
-        if not any(part in what for part in fault.what.split("|")):
-            return None
-        fault.times -= 1
-        return fault
+        for fault in self._faults:
+            if fault.moment not in moments or fault.times < 1:
+                continue
+            if any(part in what for part in fault.what.split("|")):
+                fault.times -= 1
+                return fault
+        return None
 
     def stop(self) -> None:
         """Stop answering, also those that wait."""
@@ -146,7 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        body = gzip.decompress(body) if body[:3] == _GZIP else body
+        if body[:3] == _GZIP:
+            body = gzip.decompress(body)
+            front.uploads.append(body)
         statement = self._statement(body)
         fault = front.judge(f"{what} {statement}", "before", "after")
         if fault:

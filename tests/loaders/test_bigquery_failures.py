@@ -7,6 +7,7 @@ import pytest
 from bigquery import AMOUNT, PROJECT, messages
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from unread import FULL, NOBODY, load_unread
 
 pytestmark = pytest.mark.full
 
@@ -136,6 +137,47 @@ def test_a_job_that_could_not_be_asked_for_is_not_done_twice(bigquery, keys):
     assert done.returncode == 0, done.stderr[-2000:]
     assert len(bigquery.front.statements) == 1
     assert bigquery.amounts(stream) == {"a": 1}
+
+
+FOUND = f"GET /bigquery/v2/projects/{PROJECT}/jobs/"
+
+
+def test_a_job_that_is_not_to_be_seen_for_a_moment_is_asked_for_again(bigquery):
+    bigquery.front.fail("INSERT", 0, times=1, moment="after")
+    bigquery.front.also_fail(FOUND, 404, times=3)
+
+    done = bigquery.load(messages("unseen", [{"K": "a", "Amount": "1"}], keys=()))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    asked = [each for each in bigquery.front.passed if FOUND in each and "append" in each]
+    assert len(asked) >= 4
+    assert len({each.partition("?")[0] for each in asked}) == 1
+    assert bigquery.amounts("unseen") == {"a": 1}
+
+
+def test_a_job_that_is_never_to_be_seen_is_not_started_under_another_id(bigquery):
+    bigquery.configure(timeout=3)
+    bigquery.front.fail("INSERT", 0, times=1, moment="after")
+    bigquery.front.also_fail(FOUND, 404)
+
+    rows = messages("gone", [{"K": "a", "Amount": "1"}], keys=())
+    assert_refused(bigquery.load(rows), "BigQuery has taken job", "could not find it; run again")
+
+    bigquery.front.fail("", 0)
+    assert bigquery.load(rows).returncode == 0
+    assert bigquery.amounts("gone") == {"a": 1}
+
+
+@pytest.mark.parametrize("output", [NOBODY, FULL])
+def test_a_state_that_nobody_takes_is_one_sentence_and_exit_1(bigquery, output):
+    done = load_unread(bigquery, messages("unread", [{"K": "a", "Amount": "1"}]), output)
+
+    assert done.returncode == 1, done.stderr[-2000:]
+    told = done.stderr.decode().strip().splitlines()[-1]
+    assert "The rows are in BigQuery, and STATE could not be written to stdout" in told
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert bigquery.amounts("unread") == {"a": 1}
 
 
 def test_a_value_that_the_column_cannot_hold_is_refused_with_its_place(bigquery):

@@ -100,6 +100,90 @@ def test_a_decimal_that_declares_more_digits_is_made_wider_in_place(bigquery):
     assert change.args["dtype"].sql("bigquery") == "BIGNUMERIC"
 
 
+def test_a_decimal_that_bigquery_would_round_is_refused_with_its_place(bigquery):
+    amount = {**AMOUNT, "precision": 38, "scale": 9}
+    rows = [{"K": "a", "Amount": "1"}, {"K": "b", "Amount": "0.333333333333"}]
+
+    done = bigquery.load(messages("thirds", rows, amount=amount))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    told = done.stderr.decode().strip().splitlines()[-1]
+    assert "thirds.Amount is 0.333333333333 in the row of K b, which does not go into" in told
+    assert "NUMERIC unrounded" in told
+    assert "round it in a stream map" in told
+    assert bigquery.front.passed == []
+
+
+LONG = [2**53 - 1, 2**53, 2**53 + 1, 2**63 - 1, -(2**53) - 1, -(2**63)]
+INTEGER = {"type": ["integer", "null"]}
+
+
+def test_integers_of_64_bits_keep_every_digit_as_values_and_as_keys(bigquery):
+    for add in (0, 1):  # the second time by key
+        rows = [{"K": "a", "Amount": f"{add}", "N": n, "M": n} for n in LONG]
+        done = bigquery.load(messages("long", rows, keys=("N",), more={"N": INTEGER, "M": INTEGER}))
+        assert done.returncode == 0, done.stderr[-2000:]
+
+    shown = bigquery.query(
+        "select cast(N as string) as N, cast(M as string) as M, Amount "
+        "from `finance.kinetic.long` order by long.N"
+    )[0]
+    assert [(row["N"], row["M"]) for row in shown] == [(str(n), str(n)) for n in sorted(LONG)]
+    assert {Decimal(row["Amount"]) for row in shown} == {1}
+
+
+def test_an_integer_that_json_cannot_hold_is_sent_as_a_text(bigquery):
+    rows = [{"K": str(n), "Amount": "1", "N": n} for n in LONG]
+
+    assert bigquery.load(messages("texts", rows, more={"N": INTEGER})).returncode == 0
+
+    sent = b"".join(bigquery.front.uploads)
+    for n in LONG:
+        text = f'"{n}"' if abs(n) >= 2**53 else f"{n}"
+        assert f'"N":{text},'.encode() in sent
+
+
+@pytest.mark.parametrize("value", [2**63, -(2**63) - 1, 2**64, 1.5, 1e300])
+@pytest.mark.parametrize("keys", [("K",), ()], ids=["with a key", "without a key"])
+def test_what_is_no_integer_of_64_bits_is_refused_with_its_place(bigquery, value, keys):
+    rows = [{"K": "a", "Amount": "1", "N": value}]
+
+    done = bigquery.load(messages("longer", rows, keys=keys, more={"N": INTEGER}))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    told = done.stderr.decode().strip().splitlines()[-1]
+    where = " in the row of K a" if keys else ""
+    assert f"longer.N is {value}{where}, which is no whole number of 64 bits" in told
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_number_that_no_json_of_bigquerys_holds_is_one_sentence(bigquery):
+    deep = {"Deep": {"type": ["object", "null"]}}
+    rows = [{"K": "a", "Amount": "1", "Deep": {"n": 2**64}}]
+
+    done = bigquery.load(messages("deep", rows, more=deep))
+
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"a record of deep cannot be written" in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_table_that_was_widened_is_read_anew_before_it_is_changed_again(bigquery):
+    """BigQuery refuses a change of a table that was read before another change of it."""
+    bigquery.configure(tables={"etag": {"cluster_by": ["K"]}})
+    assert bigquery.load(messages("etag", [{"K": "a", "Amount": "1"}])).returncode == 0
+    bigquery.configure(tables={"etag": {"cluster_by": ["_sdc_batched_at"]}})
+    bigquery.front.passed.clear()
+
+    rows = [{"K": "a", "Amount": "0.123456789012345678"}]
+    done = bigquery.load(messages("etag", rows, amount={**AMOUNT, "precision": 38, "scale": 18}))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    table = "/tables/etag?"
+    asked = [each.split()[0] for each in bigquery.front.passed if table in each or "/jobs?" in each]
+    assert asked[: asked.index("PATCH") + 1] == ["GET", "POST", "GET", "PATCH"]
+
+
 DATED = {"InvoiceDate": MOMENT, "Note": TEXT}
 
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING, Any
 from google.cloud.bigquery import SchemaField
 
 from kinetic_target_bigquery.errors import GuardError
+from kinetic_target_bigquery.values import DIGITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _DECIMAL = "x-singer.decimal"
-_NUMERIC = (29, 9)
-_BIGNUMERIC = (38, 38)
-"""Digits before and behind the point that a type holds for certain."""
 _FORMATS = {"date-time": "TIMESTAMP", "date": "DATE", "time": "TIME"}
 _TYPES = {
     "string": "STRING",
@@ -57,9 +55,10 @@ def _type_of(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def _decimal(name: str, schema: Mapping[str, Any]) -> str:
-    precision, scale = schema.get("precision", sum(_NUMERIC)), schema.get("scale", _NUMERIC[1])
+    usual = DIGITS["NUMERIC"]
+    precision, scale = schema.get("precision", sum(usual)), schema.get("scale", usual[1])
     whole = precision - scale
-    for kind, (most_whole, most_scale) in (("NUMERIC", _NUMERIC), ("BIGNUMERIC", _BIGNUMERIC)):
+    for kind, (most_whole, most_scale) in DIGITS.items():
         if whole <= most_whole and scale <= most_scale:
             return kind
     raise GuardError(

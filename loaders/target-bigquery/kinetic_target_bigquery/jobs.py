@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from google.api_core import exceptions as api
+from google.api_core.retry import Retry, if_exception_type
 from google.cloud import bigquery
+
+from kinetic_target_bigquery.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,6 +20,8 @@ if TYPE_CHECKING:
 _CALL_SECONDS = 120
 _MOST_TRIES = 3
 _MOST_IDS = 50
+_UNSEEN_SECONDS = 30
+"""For which a job may not be found that was taken."""
 _PASSING = {"backendError", "internalError", "jobBackendError", "jobInternalError",
             "rateLimitExceeded", "jobRateLimitExceeded"}  # fmt: skip
 
@@ -96,7 +102,7 @@ class Job:
     def _again(self) -> Any:  # noqa: ANN401
         """Another job only where this one has failed, not where asking for it has."""
         self._tries += 1
-        with suppress(api.NotFound):
+        if not _has_failed(self.job):
             found = self._find(self._job_id)
             if not _has_failed(found):
                 return found
@@ -123,7 +129,19 @@ class Job:
         return self._start(job_id)
 
     def _find(self, job_id: str) -> Any:  # noqa: ANN401
-        return self._client.get_job(job_id, location=self._location, **self._patience.call)
+        """A job that BigQuery has taken; never started anew because it is not to be seen yet."""
+        seconds = min(_UNSEEN_SECONDS, self._patience.seconds)
+        again = Retry(if_exception_type(api.NotFound), initial=0.5, maximum=5, timeout=seconds)
+        find = partial(self._client.get_job, job_id, location=self._location, **self._patience.call)
+        try:
+            return again(find)()
+        except api.RetryError as error:
+            if not isinstance(error.cause, api.NotFound):
+                raise
+            raise GuardError(
+                f"BigQuery has taken job {job_id}, and for {seconds} seconds could not find it; "
+                "run again in some minutes"
+            ) from error
 
     def _counts(self, found: Any) -> bool:  # noqa: ANN401
         return not _has_failed(found) and (self._since is None or found.created >= self._since)

@@ -25,9 +25,10 @@ from kinetic_target_bigquery.jobs import Job, Patience
 from kinetic_target_bigquery.layout import Layout, settle
 from kinetic_target_bigquery.statements import append, merge
 from kinetic_target_bigquery.table import Wanted, make_ready
+from kinetic_target_bigquery.values import DIGITS, MOST_EXACT, decimal_test, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from kinetic_target_bigquery.target import GuardedTarget
 
@@ -35,6 +36,8 @@ _MOST_UNDER_WAY = 4
 """Load jobs that run at Google meanwhile; each keeps its packed rows, to send them again."""
 _STAGE_LIFE = timedelta(days=1)
 _MOST_CLUSTERED = 4
+_SHOWN = 80
+"""Characters of a value in a message."""
 _GZIP = 31
 """What zlib calls that format."""
 _SEQUENCE = "_sdc_sequence"
@@ -71,6 +74,13 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         properties = self.schema["properties"].items()
         self._columns = [column_of(self._names[name], each) for name, each in properties]
         self._keys = [self._names[name] for name in key_properties or ()]
+        kinds = {
+            name: each.field_type for name, each in zip(self._names, self._columns, strict=True)
+        }
+        self._integers = [name for name, kind in kinds.items() if kind == "INTEGER"]
+        self._decimals = [
+            (name, kind, decimal_test(kind)) for name, kind in kinds.items() if kind in DIGITS
+        ]
         self._wanted = Wanted(
             self.config["project"], self.config["dataset"],
             target.table_of(stream_name, super().table_name), self._columns,
@@ -103,16 +113,17 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         record: dict[str, Any],
         context: Mapping[str, Any],  # noqa: ARG002
     ) -> dict[str, Any]:
-        """Give a record its place in the order in which they came, to tell the last of a key."""
-        if self._content is not None:
-            self._content.add(record)
-        self._sequence = max(self._sequence + 1, record.get(_SEQUENCE) or 0)
+        """Judge a record, and give it its place in the order in which they came."""
         unknown = record.keys() - self._names.keys()
         if unknown:
             raise GuardError(
                 f"a record of {self.stream_name} has {', '.join(sorted(unknown))}, which its "
                 "schema does not have; the tap has to send the schema first"
             )
+        self._keep_digits(record)
+        if self._content is not None:
+            self._content.add(record, self._json)
+        self._sequence = max(self._sequence + 1, record.get(_SEQUENCE) or 0)
         record[_SEQUENCE] = self._sequence
         if self._are_renamed:
             record = {self._names[name]: value for name, value in record.items()}
@@ -124,11 +135,49 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
             )
         return record
 
+    def _keep_digits(self, record: dict[str, Any]) -> None:
+        """Refuse what BigQuery would round, and write long integers as texts."""
+        for name in self._integers:
+            value = record.get(name)
+            if value is None or (type(value) is int and -MOST_EXACT <= value <= MOST_EXACT):
+                continue
+            record[name] = integer(value)
+            if record[name] is None:
+                raise GuardError(
+                    f"{self._place(name, value, record)}, which is no whole number of 64 bits, as "
+                    "INTEGER holds; have a stream map make it a decimal or a text, or deselect it"
+                )
+        for name, kind, fits in self._decimals:
+            value = record.get(name)
+            if value is not None and not fits(value):
+                raise GuardError(
+                    f"{self._place(name, value, record)}, which does not go into {kind} unrounded: "
+                    f"it holds {DIGITS[kind][1]} digits behind the point and {DIGITS[kind][0]} "
+                    "before it; correct the column's precision in Kinetic, round it in a stream "
+                    "map, or deselect it"
+                )
+
+    def _place(self, name: str, value: object, record: Mapping[str, Any]) -> str:
+        key = ", ".join(
+            f"{each} {record.get(each)}" for each in self.key_properties if each != name
+        )
+        row = f" in the row of {key}" if key else ""
+        return f"{self.stream_name}.{name} is {str(value)[:_SHOWN]}{row}"
+
     def process_record(self, record: dict[str, Any], context: dict[str, Any]) -> None:  # noqa: ARG002
         """Pack a record."""
         if self._rows is None:
             self._rows = _Packed()
-        self._rows.add(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE))
+        self._rows.add(self._json(record, 0))
+
+    def _json(self, record: Mapping[str, Any], option: int) -> bytes:
+        try:
+            return bytes(orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE | option))
+        except TypeError as error:
+            raise GuardError(
+                f"a record of {self.stream_name} cannot be written: {error}; deselect the column "
+                "that holds such a value, or have a stream map make it a text"
+            ) from error
 
     def process_batch(self, context: dict[str, Any]) -> None:  # noqa: ARG002
         """Start a load job; rows are in the stage when `commit` has seen it end."""
@@ -259,15 +308,15 @@ class _Content:
         self._sum = hashlib.sha256()
         self._is_known = True
 
-    def add(self, record: Mapping[str, Any]) -> None:
+    def add(
+        self, record: Mapping[str, Any], write: Callable[[Mapping[str, Any], int], bytes]
+    ) -> None:
         """A record, as it came, with what the SDK has added."""
         self.rows += 1
         # Without a time of extraction, the same row may well be another observation of it.
         self._is_known = self._is_known and record.get(_EXTRACTED) is not None
         as_sent = {name: value for name, value in record.items() if name not in _OF_THIS_RUN}
-        self._sum.update(
-            orjson.dumps(as_sent, option=orjson.OPT_APPEND_NEWLINE | orjson.OPT_SORT_KEYS)
-        )
+        self._sum.update(write(as_sent, orjson.OPT_SORT_KEYS))
 
     def digest(self, table: str) -> str | None:
         """A name for it in a table; None where it cannot be told from rows that only look so."""

@@ -69,7 +69,8 @@ def make_ready(
         return client.create_table(_new(wanted), exists_ok=True, **patience.call)
     _judge_location(table.location, wanted)
     _judge_partitions(table, wanted)
-    _widen(client, table, wanted, patience)
+    if _widen(client, table, wanted, patience):
+        table = client.get_table(wanted.address, **patience.call)  # another etag
     return _add(client, table, wanted, patience, logger)
 
 
@@ -127,8 +128,10 @@ def _judge_partitions(table: bigquery.Table, wanted: Wanted) -> None:
 
 def _widen(
     client: bigquery.Client, table: bigquery.Table, wanted: Wanted, patience: Patience
-) -> None:
+) -> bool:
+    """Whether a column was widened."""
     stored = {field.name.lower(): field for field in table.schema}
+    has_changed = False
     for column in wanted.columns:
         there = stored.get(column.name.lower())
         wider = there and widening(
@@ -140,6 +143,8 @@ def _widen(
             )
             # Doing it twice is no harm, so the client may repeat it under ids of its own.
             client.query(statement, location=table.location, **patience.call).result()
+            has_changed = True
+    return has_changed
 
 
 def _add(
@@ -153,7 +158,6 @@ def _add(
     new = [column for column in wanted.columns if column.name.lower() not in stored]
     changed = []
     if new:
-        table = client.get_table(wanted.address, **patience.call)  # as widened
         table.schema = [*table.schema, *new]
         changed.append("schema")
     sorted_by = wanted.layout.cluster_by

@@ -12,7 +12,7 @@ from singer_sdk.target_base import Target
 from target_bigquery.core import BigQueryCredentials
 from target_bigquery.target import TargetBigQuery
 
-from kinetic_target_bigquery.errors import GuardError
+from kinetic_target_bigquery.errors import GuardError, StateError
 from kinetic_target_bigquery.key_file import read_key
 from kinetic_target_bigquery.layout import SETTING, read_layouts
 from kinetic_target_bigquery.sink import GuardedSink
@@ -150,6 +150,17 @@ class GuardedTarget(TargetBigQuery):  # type: ignore[misc] # it has no types
         if state:
             self._write_state_message(state)
         self._reset_max_record_age()
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Hand STATE on; whoever has to keep it may be gone."""
+        try:
+            super()._write_state_message(state)
+        except OSError as error:
+            raise StateError(
+                "The rows are in BigQuery, and STATE could not be written to stdout "
+                f"({error.strerror}): what reads it has ended or has no room; look there, then run "
+                "again: the same rows, by their keys, change nothing"
+            ) from error
 
 
 def _credentials(config: Mapping[str, Any]) -> BigQueryCredentials:
