@@ -5,7 +5,14 @@ from decimal import Decimal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kinetic_target_snowflake.columns import change, decimal_test, read_type
+from kinetic_target_snowflake.columns import (
+    ColumnType,
+    change,
+    decimal_test,
+    number_of,
+    one_value,
+    read_type,
+)
 from kinetic_target_snowflake.errors import GuardError
 from kinetic_target_snowflake.key import key_body
 
@@ -67,6 +74,26 @@ def test_a_number_fits_where_it_is_not_rounded(number, size, data):
 @pytest.mark.parametrize("text", ["", "many", "NaN", "Infinity", "1,5", "--1"])
 def test_what_is_no_number_fits_nowhere(text):
     assert decimal_test(18, 3)(text) is False
+
+
+@pytest.mark.parametrize("kind", ["integer", ["integer", "null"], ["null", "integer"]])
+def test_an_integer_goes_into_a_number_without_a_fraction(kind):
+    assert number_of({"type": kind}) == ColumnType("NUMBER", 38, 0)
+    fits = decimal_test(38, 0)
+    assert [fits(text) for text in ("1", "1.0", "1.5", "0.999", "True")] == [
+        True, True, False, False, False
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("schema", [{}, {"type": "number"}, {"type": ["integer", "number"]}])
+def test_what_is_no_integer_is_not_tested_as_one(schema):
+    assert number_of(schema) is None
+
+
+def test_two_spellings_of_a_number_are_one_key_and_two_texts_are_two():
+    amount = {"type": "string", "format": "x-singer.decimal", "precision": 18, "scale": 3}
+    assert one_value(amount)("1.0") == one_value(amount)("1.000")
+    assert one_value({"type": "string"})("1.0") != one_value({"type": "string"})("1.000")
 
 
 def test_a_type_that_nobody_knows_is_kept_as_it_is_written():

@@ -35,6 +35,7 @@ from snowflake import (
     records,
     schema,
 )
+from unread import FULL, NOBODY, load_unread
 
 pytestmark = pytest.mark.full
 
@@ -271,6 +272,27 @@ def test_a_number_that_would_be_rounded_is_refused(warehouse, value, fits):
         assert amounts(warehouse, stream) == {}
 
 
+@pytest.mark.parametrize("value", [1.5, 0.999, "0.5"])
+def test_a_fraction_in_an_integer_column_is_refused(warehouse, value):
+    row = {**ONE[0], "N": value}
+
+    done = warehouse.load(messages("halves", [row], more={"N": {"type": ["integer", "null"]}}))
+
+    refused(done, f"halves.N is {value} in the row of K a", "into NUMBER(38, 0) unrounded")
+
+
+def test_a_key_is_in_a_file_once_and_its_last_row_is_the_one(warehouse):
+    rows = [{"K": key, "Amount": f"{n}"} for n in range(3) for key in "ab"]
+    warehouse.front.staged.clear()
+
+    done = warehouse.load(messages("once", rows))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    staged = [json.loads(line) for line in warehouse.front.staged]
+    assert sorted((row["K"], row["Amount"]) for row in staged) == [("a", "2"), ("b", "2")]
+    assert amounts(warehouse, "once") == {"a": 2, "b": 2}
+
+
 @pytest.mark.parametrize(
     ("stream", "first", "then", "words"),
     [
@@ -404,6 +426,34 @@ def test_a_loader_that_is_stopped_ends_without_success_and_the_next_run_is_whole
     assert b"was stopped by SIGTERM" in told
     assert warehouse.load(messages("stopped", TWO)).returncode == 0
     assert amounts(warehouse, "stopped") == {"a": 2}
+
+
+def test_a_disk_that_is_full_is_one_sentence_and_no_rows_stay_on_it(warehouse, tmp_path):
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    rows = [{"K": str(n), "Amount": str(n * 7919 % 100_003)} for n in range(9_000)]
+    limited = ["sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *warehouse.command]
+
+    done = subprocess.run(
+        limited, input=messages("full", rows), capture_output=True, check=False, timeout=300,
+        env={**warehouse.variables, "TMPDIR": str(folder)}, cwd=tmp_path,
+    )  # fmt: skip
+
+    refused(done, "File too large", "make room there, or name another folder in TMPDIR")
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+    assert amounts(warehouse, "full") == {}
+
+
+@pytest.mark.parametrize("output", [NOBODY, FULL])
+def test_a_state_that_nobody_takes_is_one_sentence_and_exit_1(warehouse, output):
+    done = load_unread(warehouse, messages("unread", ONE), output)
+
+    assert done.returncode == 1, done.stderr[-2000:]
+    told = done.stderr.decode().strip().splitlines()[-1]
+    assert "The rows are in Snowflake, and STATE could not be written to stdout" in told
+    assert b"Traceback" not in done.stderr
+    assert b"Exception ignored" not in done.stderr
+    assert amounts(warehouse, "unread") == {"a": 1}
 
 
 def test_a_row_without_its_key_is_refused(warehouse):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 import click
 
-from kinetic_target_snowflake.errors import GuardError
+from kinetic_target_snowflake.errors import GuardError, StateError
 from kinetic_target_snowflake.explain import OUTSIDE, explain
 from kinetic_target_snowflake.target import GuardedTarget
 
@@ -21,6 +22,11 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except StateError as error:
+        logging.getLogger("target-snowflake").critical("%s", error)
+        # Python would try again at its end, and tell of that with a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except (GuardError, *OUTSIDE) as error:
         logging.getLogger("target-snowflake").critical(
             "Not all rows are in Snowflake, and STATE stays behind them: %s", explain(error)

@@ -119,3 +119,27 @@ def decimal_test(size: int, scale: int) -> Callable[[str], bool]:
         return isinstance(exponent, int) and -exponent <= scale and number.adjusted() < whole
 
     return fits
+
+
+def number_of(schema: Mapping[str, Any]) -> ColumnType | None:
+    """The NUMBER that a property goes into; None where it is something else."""
+    if schema.get("format") == DECIMAL:
+        if {"precision", "scale"} <= schema.keys():
+            return ColumnType("NUMBER", schema["precision"], schema["scale"])
+        return None
+    given = schema.get("type", ())
+    kinds = {given} if isinstance(given, str) else set(given)
+    return ColumnType("NUMBER", _MOST_DIGITS) if kinds - {"null"} == {"integer"} else None
+
+
+def one_value(schema: Mapping[str, Any]) -> Callable[[Any], object]:
+    """What makes two values of a column equal that Snowflake takes for one."""
+    return _number if number_of(schema) else _as_it_is
+
+
+def _number(value: object) -> Decimal:
+    return Decimal(str(value))
+
+
+def _as_it_is(value: object) -> object:
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 
 from singer_sdk.exceptions import InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException
@@ -11,9 +12,10 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from kinetic_target_snowflake.errors import GuardError
 
 OUTSIDE = (
-    InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException, SnowflakeError, SQLAlchemyError
+    InvalidInputLine, InvalidRecord, RecordsWithoutSchemaException, SnowflakeError, SQLAlchemyError,
+    OSError,
 )  # fmt: skip
-"""What comes of the tap, of Snowflake, or of the way there."""
+"""What comes of the tap, of Snowflake, of the way there, or of this machine."""
 _LONGEST = 600
 _NETWORK = "Snowflake could not be reached, or the line was cut: check the network, then run again."
 _KEY = (
@@ -32,6 +34,11 @@ _QUOTA = (
     "The credits are used up: wait until the resource monitor's next period, or have its quota "
     "raised."
 )
+_DISK = (
+    "A batch is written to this machine before it is sent: make room there, or name another folder "
+    "in TMPDIR."
+)
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES}
 _BY_NUMBER = {
     606: _WAREHOUSE,
     2003: _RIGHTS,
@@ -62,6 +69,8 @@ def explain(error: BaseException) -> str:
     words = re.sub(r" with url: \S+", "", words)[:_LONGEST]
     number = getattr(cause, "errno", None)
     told = _BY_NUMBER.get(number) if number else None
+    if isinstance(cause, OSError) and number in _FULL:
+        told = _DISK
     if told is None and re.search(r"timed? ?out|connection|retr(y|ies)", words, re.IGNORECASE):
         told = _NETWORK
     words = words or type(cause).__name__

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from singer_sdk.helpers._batch import StorageTarget
 from target_snowflake.sinks import SnowflakeSink
 
-from kinetic_target_snowflake.columns import DECIMAL, decimal_test
+from kinetic_target_snowflake.columns import decimal_test, number_of, one_value
 from kinetic_target_snowflake.connector import GuardedConnector
 from kinetic_target_snowflake.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from singer_sdk.helpers._batch import BatchConfig
+
     from kinetic_target_snowflake.target import GuardedTarget
+
+_SHOWN = 80
+"""Characters of a value in a message."""
 
 
 class GuardedSink(SnowflakeSink):  # type: ignore[misc] # it has no types
@@ -26,6 +37,7 @@ class GuardedSink(SnowflakeSink):  # type: ignore[misc] # it has no types
     """
 
     connector_class = GuardedConnector
+    _storage: StorageTarget | None = None
 
     def __init__(
         self,
@@ -40,10 +52,11 @@ class GuardedSink(SnowflakeSink):  # type: ignore[misc] # it has no types
         super().__init__(target, stream_name, schema, key_properties, connector)
         properties = self.schema["properties"]
         self._known = properties.keys()
+        numbers = {name: number_of(each) for name, each in properties.items()}
         self._tests = [
-            (name, decimal_test(each["precision"], each["scale"]))
-            for name, each in properties.items()
-            if each.get("format") == DECIMAL and {"precision", "scale"} <= each.keys()
+            (name, number, decimal_test(number.size, number.scale))
+            for name, number in numbers.items()
+            if number
         ]
 
     def setup(self) -> None:
@@ -56,11 +69,38 @@ class GuardedSink(SnowflakeSink):  # type: ignore[misc] # it has no types
         )
         self.connector.invalidate_table_cache(self.full_table_name)
 
+    @property
+    def batch_config(self) -> BatchConfig:
+        """The community's, with a folder of its own for each batch."""
+        config: BatchConfig = super().batch_config
+        return replace(config, storage=self._storage) if self._storage else config
+
     def process_batch(self, context: dict[str, Any]) -> int | None:
-        """Stage a batch and merge it."""
-        self._check(context["records"])
-        loaded: int | None = super().process_batch(context)
+        """Stage a batch and merge it; no rows stay on this machine, whatever happens."""
+        records = context["records"]
+        self._check(records)
+        context["records"] = self._last_of_each_key(records)
+        loaded: int | None
+        if not self.config.get("clean_up_batch_files", True):
+            loaded = super().process_batch(context)
+            return loaded
+        root = Path(url2pathname(urlsplit(super().batch_config.storage.root).path))
+        root.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=root) as folder:
+            self._storage = StorageTarget(Path(folder).as_uri())
+            loaded = super().process_batch(context)
         return loaded
+
+    def _last_of_each_key(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Of rows that came in order; Snowflake promises none for what it reads from a file."""
+        if not self.keys_as_given:
+            return records
+        properties = self.schema["properties"]
+        columns = [
+            [one_value(properties[key])(record[key]) for record in records]
+            for key in self.keys_as_given
+        ]
+        return list(dict(zip(zip(*columns, strict=True), records, strict=True)).values())
 
     def _parse_timestamps_in_record(self, **_: object) -> None:
         """Leave them to Snowflake, which keeps all nine digits of a second and refuses the rest."""
@@ -80,13 +120,17 @@ class GuardedSink(SnowflakeSink):  # type: ignore[misc] # it has no types
                     f"a record of {self.stream_name} has no {key}, which is part of its key, so it "
                     "could not be told from others"
                 )
-        for name, fits in self._tests:
+        for name, number, fits in self._tests:
             for record in records:
                 value = record.get(name)
                 if value is not None and not fits(str(value)):
-                    given = self.schema["properties"][name]
                     raise GuardError(
-                        f"{self.stream_name}.{name} is {value}, which does not go into "
-                        f"NUMBER({given['precision']}, {given['scale']}) unrounded; correct the "
-                        "column's precision in Kinetic, or deselect it"
+                        f"{self._place(name, value, record)}, which does not go into {number} "
+                        "unrounded; correct the column's type or precision in Kinetic, or deselect "
+                        "it"
                     )
+
+    def _place(self, name: str, value: object, record: Mapping[str, Any]) -> str:
+        key = ", ".join(f"{each} {record[each]}" for each in self.keys_as_given if each != name)
+        row = f" in the row of {key}" if key else ""
+        return f"{self.stream_name}.{name} is {str(value)[:_SHOWN]}{row}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from target_snowflake.target import TargetSnowflake
 
 from kinetic_target_snowflake.connector import PATIENCE, PATIENCE_SECONDS
-from kinetic_target_snowflake.errors import GuardError
+from kinetic_target_snowflake.errors import GuardError, StateError
 from kinetic_target_snowflake.sink import GuardedSink
 
 if TYPE_CHECKING:
@@ -109,6 +109,17 @@ class GuardedTarget(TargetSnowflake):  # type: ignore[misc] # it has no types
             stream_name, record=record, schema=schema, key_properties=key_properties
         )
         return found
+
+    def _write_state_message(self, state: dict[str, Any]) -> None:
+        """Hand STATE on; whoever has to keep it may be gone."""
+        try:
+            super()._write_state_message(state)
+        except OSError as error:
+            raise StateError(
+                "The rows are in Snowflake, and STATE could not be written to stdout "
+                f"({error.strerror}): what reads it has ended or has no room; look there, then run "
+                "again: the same rows, by their keys, change nothing"
+            ) from error
 
     def _handle_termination(self, signum: int, frame: object) -> None:  # noqa: ARG002
         """End without success: the SDK loses the batch that is under way, and exits with 0."""
