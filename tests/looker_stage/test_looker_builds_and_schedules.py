@@ -6,6 +6,7 @@ import pytest
 from kinetic_sandbox.looker import DerivedTable, Fault
 from looker_instance import serving
 from looker_refresh import MODEL, ONE_NOTICE, stage
+from stages import postgres_places
 from target_looker_stage.errors import LookerError
 
 VIEW = "ap_aging_rollup"
@@ -177,6 +178,25 @@ def test_a_schedule_that_ran_is_not_run_again_when_the_next_one_fails(server, ma
 
     assert (len(plan.runs), len(server.looker.plans["8"].runs)) == (1, 1)
     assert here.waiting == []
+
+
+@pytest.fixture(scope="module")
+def databases():
+    with postgres_places() as make:
+        yield make
+
+
+def test_postgresql_remembers_what_was_done_as_well(server, make, databases, plan):
+    here = make(sqlalchemy_url=databases().url, looker_schedules=["7", "8"])
+    here.load("vendors")
+    for _ in range(2):
+        with pytest.raises(LookerError, match="schedule 8"):
+            here.tell()
+    server.looker.plans["8"].user_id = "11"
+    here.tell()
+
+    assert (len(plan.runs), len(server.looker.plans["8"].runs)) == (1, 1)
+    assert here.rows("SELECT * FROM epicor_stage._looker_done") == []
 
 
 def test_a_new_load_is_delivered_by_the_schedule_again(server, make, plan):

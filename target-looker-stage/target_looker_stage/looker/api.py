@@ -216,7 +216,9 @@ class LookerApi:
                         trouble.status,
                     ) from trouble
                 # Not all at once: other loaders may wait for the same instance.
-                wait = pause * random.uniform(0.5, 1.0) if trouble.wait is None else trouble.wait  # noqa: S311
+                wait = pause * random.uniform(0.5, 1.0)  # noqa: S311
+                if trouble.wait is not None:
+                    wait = max(trouble.wait, _FIRST_PAUSE)
                 if self._clock.now() + wait > self._deadline:
                     raise self._given_up(trouble, self._clock.now() - began, wait) from trouble
                 _LOGGER.warning("%s; again in %.0f s", trouble.what, wait)
