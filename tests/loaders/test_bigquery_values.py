@@ -1,36 +1,49 @@
 """Which number goes whole into which column of BigQuery."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kinetic_target_bigquery.values import DIGITS, decimal_test, integer
+from kinetic_target_bigquery.values import DIGITS, goes_whole, integer, plain_test
+
+ALL_DIGITS = Context(prec=1000)
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False), st.sampled_from(list(DIGITS)))
 def test_a_decimal_goes_where_it_is_not_rounded(number, kind):
     whole, scale = DIGITS[kind]
     exact = number == 0 or (
-        number.adjusted() < whole and number.normalize().as_tuple().exponent >= -scale
+        number.adjusted() < whole and number.normalize(ALL_DIGITS).as_tuple().exponent >= -scale
     )
-    fits = decimal_test(kind)
+    texts = [str(number), f"{number:f}"] if abs(number.adjusted()) < 60 else [str(number)]
 
-    assert fits(str(number)) == exact
-    if abs(number.adjusted()) < 60:
-        assert fits(f"{number:f}") == exact
+    assert [goes_whole(kind, text) for text in texts] == [exact] * len(texts)
+    assert exact or not any(plain_test(kind)(text) for text in texts)
 
 
 def test_a_third_goes_into_bignumeric_and_not_into_numeric():
     third = "0.333333333333"
 
-    assert [decimal_test(kind)(third) for kind in ("NUMERIC", "BIGNUMERIC")] == [False, True]
-    assert decimal_test("NUMERIC")("0.3333333330000")
+    assert [goes_whole(kind, third) for kind in ("NUMERIC", "BIGNUMERIC")] == [False, True]
+    assert goes_whole("NUMERIC", "0.3333333330000")
+
+
+def test_a_digit_too_many_is_seen_however_many_there_are():
+    assert goes_whole("BIGNUMERIC", "0." + "1" * 38)
+    assert not goes_whole("BIGNUMERIC", "0." + "1" * 39)
+    assert not goes_whole("NUMERIC", "1" * 29 + "." + "1" * 10)
+
+
+@pytest.mark.parametrize("text", ["0", "-12.5", "123456789012345.678", "0.123456789"])
+def test_a_usual_amount_is_seen_at_a_glance(text):
+    assert plain_test("NUMERIC")(text)
 
 
 @pytest.mark.parametrize("value", ["", "many", "NaN", "Infinity", "1,5", "--1", True])
 def test_what_is_no_number_goes_nowhere(value):
-    assert decimal_test("NUMERIC")(value) is False
+    assert goes_whole("NUMERIC", value) is False
+    assert not plain_test("NUMERIC")(str(value))
     assert integer(value) is None
 
 

@@ -1,6 +1,6 @@
 """Which number goes where in Snowflake, and which key can be read."""
 
-from decimal import Decimal
+from decimal import Context, Decimal
 
 import pytest
 from hypothesis import given
@@ -15,6 +15,8 @@ from kinetic_target_snowflake.columns import (
 )
 from kinetic_target_snowflake.errors import GuardError
 from kinetic_target_snowflake.key import key_body
+
+ALL_DIGITS = Context(prec=1000)
 
 
 @pytest.mark.parametrize(
@@ -63,12 +65,18 @@ def test_a_number_fits_where_it_is_not_rounded(number, size, data):
     unit = Decimal(1).scaleb(-scale)
     exact = number == 0 or (
         number.adjusted() < size - scale
-        and number.normalize().as_tuple().exponent >= unit.as_tuple().exponent
+        and number.normalize(ALL_DIGITS).as_tuple().exponent >= unit.as_tuple().exponent
     )
     fits = decimal_test(size, scale)
     assert fits(str(number)) == exact
     if abs(number.adjusted()) < 60:
         assert fits(f"{number:f}") == exact
+
+
+def test_a_digit_too_many_is_seen_however_many_there_are():
+    fits = decimal_test(38, 37)
+    assert fits("0." + "1" * 37)
+    assert not fits("0." + "1" * 38)
 
 
 @pytest.mark.parametrize("text", ["", "many", "NaN", "Infinity", "1,5", "--1"])

@@ -25,7 +25,7 @@ from kinetic_target_bigquery.jobs import Job, Patience
 from kinetic_target_bigquery.layout import Layout, settle
 from kinetic_target_bigquery.statements import append, merge
 from kinetic_target_bigquery.table import Wanted, make_ready
-from kinetic_target_bigquery.values import DIGITS, MOST_EXACT, decimal_test, integer
+from kinetic_target_bigquery.values import DIGITS, MOST_EXACT, goes_whole, integer, plain_test
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +79,7 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
         }
         self._integers = [name for name, kind in kinds.items() if kind == "INTEGER"]
         self._decimals = [
-            (name, kind, decimal_test(kind)) for name, kind in kinds.items() if kind in DIGITS
+            (name, kind, plain_test(kind)) for name, kind in kinds.items() if kind in DIGITS
         ]
         self._wanted = Wanted(
             self.config["project"], self.config["dataset"],
@@ -147,9 +147,11 @@ class GuardedSink(BigQueryBatchJobDenormalizedSink):  # type: ignore[misc] # it 
                     f"{self._place(name, value, record)}, which is no whole number of 64 bits, as "
                     "INTEGER holds; have a stream map make it a decimal or a text, or deselect it"
                 )
-        for name, kind, fits in self._decimals:
+        for name, kind, is_plain in self._decimals:
             value = record.get(name)
-            if value is not None and not fits(value):
+            if value is None or (type(value) is str and is_plain(value)):
+                continue
+            if not goes_whole(kind, value):
                 raise GuardError(
                     f"{self._place(name, value, record)}, which does not go into {kind} unrounded: "
                     f"it holds {DIGITS[kind][1]} digits behind the point and {DIGITS[kind][0]} "

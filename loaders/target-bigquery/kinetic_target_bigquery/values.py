@@ -6,7 +6,7 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/RoundingMode
 from __future__ import annotations
 
 import re
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,23 +22,22 @@ https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-json#limitatio
 _MOST = 2**63
 
 
-def decimal_test(kind: str) -> Callable[[object], bool]:
-    """Whether a value goes into NUMERIC or BIGNUMERIC without being rounded."""
+def plain_test(kind: str) -> Callable[[str], object]:
+    """Whether a text is, at a glance, a decimal that goes into NUMERIC or BIGNUMERIC."""
     whole, scale = DIGITS[kind]
-    plain = re.compile(rf"-?\d{{1,{whole}}}(?:\.\d{{0,{scale}}}0*)?", re.ASCII).fullmatch
+    return re.compile(rf"-?\d{{1,{whole}}}(?:\.\d{{0,{scale}}})?", re.ASCII).fullmatch
 
-    def fits(value: object) -> bool:
-        text = value if isinstance(value, str) else str(value)
-        if plain(text):
-            return True
-        try:
-            number = Decimal(text).normalize()
-        except ArithmeticError:
-            return False
-        exponent = number.as_tuple().exponent
-        return isinstance(exponent, int) and -exponent <= scale and number.adjusted() < whole
 
-    return fits
+def goes_whole(kind: str, value: object) -> bool:
+    """Whether a value goes into NUMERIC or BIGNUMERIC without being rounded, however written."""
+    whole, scale = DIGITS[kind]
+    text = str(value)
+    try:
+        number = Decimal(text).normalize(Context(prec=len(text) or 1))  # 28 digits otherwise
+    except ArithmeticError:
+        return False
+    exponent = number.as_tuple().exponent
+    return isinstance(exponent, int) and -exponent <= scale and number.adjusted() < whole
 
 
 def integer(value: object) -> int | str | None:

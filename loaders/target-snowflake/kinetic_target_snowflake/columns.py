@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
 from kinetic_target_snowflake.errors import GuardError
@@ -112,7 +112,7 @@ def decimal_test(size: int, scale: int) -> Callable[[str], bool]:
         if plain(text):
             return True
         try:
-            number = Decimal(text).normalize()
+            number = Decimal(text).normalize(Context(prec=len(text) or 1))  # 28 digits otherwise
         except ArithmeticError:
             return False
         exponent = number.as_tuple().exponent
