@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from kinetic_sandbox import cli
 from kinetic_sandbox.looker import (
+    KINDS,
     Commit,
     Fault,
     LookerServer,
@@ -360,3 +364,16 @@ def test_the_command_serves_a_looker_and_obeys():
     assert json.loads(done.stdout)["set"][0]["status"] == 429
     assert answers == [429, 200]
     assert urlsplit(announced["url"]).hostname == "127.0.0.1"
+
+
+def test_the_readme_shows_every_fault_and_code_that_runs():
+    page = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
+    _, _, page = page.partition("# The sandbox Looker")
+    table = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
+
+    assert {name for cell in table for name in re.findall(r"`(\w+)`", cell)} == KINDS.keys()
+    for code in re.findall(r"```python\n(.*?)```", page, re.DOTALL):
+        exec(code, {})
+    for line in re.findall(r"^kinetic-sandbox (.*)$", page, re.MULTILINE):
+        arguments = ["http://127.0.0.1:9" if each == "URL" else each for each in line.split()]
+        assert line == "looker" or cli.main(arguments) == 1, "understood, and nobody answers"

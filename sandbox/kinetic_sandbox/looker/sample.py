@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kinetic_sandbox.kinetic.catalog import STREAMS
 from kinetic_sandbox.looker.instance import Looker, User
 from kinetic_sandbox.looker.resources import (
     Commit,
@@ -18,6 +19,8 @@ CLIENT_ID = "Kp7dQz2mWxV9tRb4Nc6H"
 CLIENT_SECRET = "sbxLk3vJ8hTq5yFgZ2rDw7Mn"  # noqa: S105 - made up
 MODEL = "epicor_kinetic"
 SCHEMA = "epicor_stage"
+STAGED = (*STREAMS, "epicor_sync_runs", "_sync_audit")
+"""What a load of the sandbox tenant brings; Looker's database user may read all of it."""
 PERMISSIONS = (
     "see_datagroups", "update_datagroups", "see_pdts", "develop", "deploy",
     "manage_project_connections", "schedule_look_emails",
@@ -34,7 +37,8 @@ def sample_looker() -> Looker:
         Datagroup("2", "thelook", "orders_etl", began),
     ]
     looker.models[MODEL] = Model(MODEL, "epicor", [MODEL])
-    looker.connections[MODEL] = Connection(MODEL, schemas={"public": {}, SCHEMA: {}})
+    seen: dict[str, list[str]] = {table: [] for table in STAGED}
+    looker.connections[MODEL] = Connection(MODEL, schemas={"public": {}, SCHEMA: seen})
     looker.derived_tables.append(DerivedTable(MODEL, "ap_aging_rollup", MODEL))
     looker.plans["7"] = Plan("7", "AP aging, each morning", user.id, look_id="3")
     looker.plans["8"] = Plan("8", "Somebody else's", "99", dashboard_id="5")
