@@ -19,7 +19,9 @@ from target_looker_stage.config import Config
 from target_looker_stage.lookml.command import lookml
 from target_looker_stage.lookml.compile import Compiler
 from target_looker_stage.lookml.parsed import read
+from target_looker_stage.lookml.project import Staged
 from target_looker_stage.lookml.sql import DIALECTS
+from target_looker_stage.names import stored_name
 from target_looker_stage.warehouse import open_warehouse
 
 if TYPE_CHECKING:
@@ -102,14 +104,8 @@ def named(view: dict[str, Any], kind: str) -> dict[str, dict[str, Any]]:
 def stage(folder: Path, tenant: Tenant, url: str, naming: str) -> Modelled:
     """Discover, and load with the console programs."""
     with KineticServer(tenant) as server:
-        config = settings(server, column_naming=naming, decimal_format="singer_decimal")
-        (folder / "config.json").write_text(json.dumps(config))
+        catalog = discover(folder, server, naming)
         tap = [*TAP, "--config", str(folder / "config.json")]
-        found = subprocess.run(
-            [*tap, "--discover"], capture_output=True, text=True, check=True, env=environment()
-        )
-        catalog = folder / "catalog.json"
-        catalog.write_text(found.stdout)
         (folder / "target.json").write_text(json.dumps({"sqlalchemy_url": url}))
         loader = str(Path(sys.executable).with_name("target-looker-stage"))
         pipe([*tap, "--catalog", str(catalog)], [loader, "--config", str(folder / "target.json")],
@@ -117,7 +113,44 @@ def stage(folder: Path, tenant: Tenant, url: str, naming: str) -> Modelled:
     return Modelled(tenant, url, catalog, folder / "lookml")
 
 
-def streams(catalog: Path) -> Sequence[dict[str, Any]]:
-    """The streams of a catalog."""
-    found: list[dict[str, Any]] = json.loads(catalog.read_text())["streams"]
-    return found
+def discover(folder: Path, server: KineticServer, naming: str) -> Path:
+    """The catalog of a tenant, and beside it the tap's settings."""
+    config = settings(server, column_naming=naming, decimal_format="singer_decimal")
+    (folder / "config.json").write_text(json.dumps(config))
+    found = subprocess.run(
+        [*TAP, "--config", str(folder / "config.json"), "--discover"],
+        capture_output=True, text=True, check=True, env=environment(),
+    )  # fmt: skip
+    catalog = folder / "catalog.json"
+    catalog.write_text(found.stdout)
+    return catalog
+
+
+_TYPES = {
+    "postgresql": ("TEXT", "BIGINT", "NUMERIC(20,3)", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"),
+    "duckdb": ("VARCHAR", "BIGINT", "DECIMAL(20,3)", "BOOLEAN", "TIMESTAMP WITH TIME ZONE"),
+    "redshift": ("CHARACTER VARYING(65535)", "BIGINT", "NUMERIC(20,3)", "BOOLEAN",
+                 "TIMESTAMP WITH TIME ZONE"),
+    "snowflake": ("TEXT", "NUMBER(19,0)", "NUMBER(20,3)", "BOOLEAN", "TIMESTAMP_TZ"),
+    "databricks": ("STRING", "BIGINT", "DECIMAL(20,3)", "BOOLEAN", "TIMESTAMP"),
+    "bigquery": ("STRING", "INT64", "NUMERIC(20, 3)", "BOOL", "TIMESTAMP"),
+}  # fmt: skip
+
+
+def as_staged(catalog: Path, dialect: str, segments: Sequence[tuple[int, str]] = ()) -> Staged:
+    """A warehouse that holds every stream of a catalog, with the types that it would show."""
+    text, whole, amount, truth, moment = _TYPES[dialect]
+    tables = {}
+    for stream in json.loads(catalog.read_text())["streams"]:
+        types = {}
+        for name, schema in stream["schema"]["properties"].items():
+            form = schema.get("format", "")
+            kinds = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+            kind = next(each for each in kinds if each != "null")
+            types[stored_name(name)] = (
+                amount if form == "x-singer.decimal" or kind == "number"
+                else moment if form == "date-time"
+                else {"string": text, "integer": whole, "boolean": truth}[kind]
+            )  # fmt: skip
+        tables[stream["stream"]] = types
+    return Staged(dialect, SCHEMA, tables, lambda _: list(segments))

@@ -96,7 +96,7 @@ class Dialect:
 
     def quoted(self, name: str) -> str:
         """A name as the database shows it."""
-        if self.name == "snowflake" and name == name.lower():
+        if self.name == "snowflake":  # the loader's names are in upper case there
             name = name.upper()
         return f"{self.quote}{name}{self.quote}"
 
