@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import lkml
 from click.testing import CliRunner
 from community import pipe
@@ -70,7 +71,8 @@ class Modelled:
 
     def compiled(self, explore: str, *fields: str) -> str:
         """The SELECT of these fields."""
-        return Compiler(read([self.folder]), DIALECTS[self.config.warehouse]).select(explore, fields)
+        compiler = Compiler(read([self.folder]), DIALECTS[self.config.warehouse])
+        return compiler.select(explore, fields)
 
     def ask(self, explore: str, *fields: str) -> list[tuple[Any, ...]]:
         """What the explore answers, numbers as Decimal."""
@@ -154,3 +156,31 @@ def as_staged(catalog: Path, dialect: str, segments: Sequence[tuple[int, str]] =
             )  # fmt: skip
         tables[stream["stream"]] = types
     return Staged(dialect, SCHEMA, tables, lambda _: list(segments))
+
+
+def staged_empty(folder: Path, catalog: Path, *streams: str) -> Modelled:
+    """A DuckDB file with the tables of these streams and no rows, and a catalog of them alone."""
+    chosen = json.loads(catalog.read_text())
+    chosen["streams"] = [s for s in chosen["streams"] if not streams or s["stream"] in streams]
+    own = folder / "catalog.json"
+    own.write_text(json.dumps(chosen))
+    file = folder / "stage.duckdb"
+    with closing(duckdb.connect(str(file))) as database:
+        database.execute(f"CREATE SCHEMA {SCHEMA}")
+        for table, types in as_staged(own, "duckdb").tables.items():
+            columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+            database.execute(f'CREATE TABLE {SCHEMA}."{table}" ({columns})')
+        database.execute(
+            f"CREATE TABLE {SCHEMA}._sync_audit "
+            "(completed_at TIMESTAMPTZ, rows_upserted BIGINT, rows_deleted BIGINT)"
+        )
+    return Modelled(None, f"duckdb:///{file}", own, folder / "lookml")
+
+
+def insert(modelled: Modelled, table: str, **values: Any) -> None:
+    """A row of a table; what is not given is null."""
+    with closing(duckdb.connect(modelled.url.removeprefix("duckdb:///"))) as database:
+        names, marks = ", ".join(f'"{name}"' for name in values), ", ".join("?" * len(values))
+        database.execute(
+            f"INSERT INTO {SCHEMA}.{table} ({names}) VALUES ({marks})", list(values.values())
+        )

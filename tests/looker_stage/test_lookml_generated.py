@@ -20,7 +20,7 @@ KINDS = [
 ZERO = Decimal(0)
 
 
-@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: "-".join(kind))
+@pytest.fixture(scope="module", params=KINDS, ids="-".join)
 def modelled(request, tmp_path_factory) -> Modelled:
     profile, naming = request.param
     folder = tmp_path_factory.mktemp("modelled")
@@ -198,7 +198,7 @@ def test_receipts_are_on_time_by_the_day_that_was_promised(modelled):
     )
 
     assert row == (len(receipts), on_time)
-    assert 0 < on_time
+    assert on_time > 0
 
 
 def test_the_journal_nets_to_nothing_and_splits_by_the_tenants_departments(modelled):

@@ -52,16 +52,30 @@ def read_catalog(path: Path) -> tuple[CatalogStream, ...]:
 
 def _stream(entry: Mapping[str, Any]) -> CatalogStream:
     properties: Mapping[str, Mapping[str, Any]] = entry["schema"]["properties"]
+    unselected = {
+        each["breadcrumb"][1]
+        for each in entry.get("metadata", ())
+        if each["breadcrumb"] and not _is_sent(each["metadata"])
+    }
     return CatalogStream(
         name=entry.get("stream") or entry["tap_stream_id"],
         key=tuple(entry.get("key_properties") or ()),
-        columns={name: str(schema.get("title") or name) for name, schema in properties.items()},
+        columns={
+            name: str(schema.get("title") or name)
+            for name, schema in properties.items()
+            if name not in unselected
+        },
     )
 
 
 def _is_selected(entry: Mapping[str, Any]) -> bool:
     """By its own word, else by the default; a catalog as discovered selects everything."""
-    own: Mapping[str, Any] = next(
-        (each["metadata"] for each in entry.get("metadata", ()) if not each["breadcrumb"]), {}
-    )
-    return bool(own.get("selected", own.get("selected-by-default", True)))
+    whole = (each["metadata"] for each in entry.get("metadata", ()) if not each["breadcrumb"])
+    return _is_sent(next(whole, {}))
+
+
+def _is_sent(metadata: Mapping[str, Any]) -> bool:
+    inclusion = metadata.get("inclusion")
+    if inclusion in {"automatic", "unsupported"}:
+        return inclusion == "automatic"
+    return bool(metadata.get("selected", metadata.get("selected-by-default", True)))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from target_looker_stage.names import stored_name
 
 from .facts import STREAMS
-from .facts.shapes import COMPANY, DELETED_AT, MOMENTS, TECHNICAL, StreamFacts
+from .facts.shapes import DELETED_AT, MOMENTS, TECHNICAL, StreamFacts
 from .safe_text import field_name, is_safe_name, label
 from .sql import Dialect, Kind
 
