@@ -31,13 +31,11 @@ def address(text: str, environment: Mapping[str, str]) -> sqlalchemy.URL:
             "`--database` has more than one @: write %40 for one that belongs to user or "
             "password, or give those as VERIFY_USER and VERIFY_PASSWORD."
         )
-    login = {
-        "username": environment.get("VERIFY_USER"),
-        "password": environment.get("VERIFY_PASSWORD"),
-    }
     key = dict(zip(_KEY_FILE, map(environment.get, _KEY_VARIABLES), strict=True))
-    url = url.set(**{name: value for name, value in login.items() if value})
-    return url.update_query_dict({name: value for name, value in key.items() if value})
+    return url.set(
+        username=environment.get("VERIFY_USER") or url.username,
+        password=environment.get("VERIFY_PASSWORD") or url.password,
+    ).update_query_dict({name: value for name, value in key.items() if value})
 
 
 def engine(url: sqlalchemy.URL) -> sqlalchemy.Engine:
