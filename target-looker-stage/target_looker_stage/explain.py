@@ -63,8 +63,8 @@ _REMEDIES = tuple(
         (
             r"duplicate key|unique constraint",
             (
-                "a table has a key of its own, which the stream's rows break: drop that constraint, "
-                "or rename the table and load anew (`meltano run --full-refresh`)"
+                "a table has a key of its own, which the stream's rows break: drop that "
+                "constraint, or rename the table and load anew (`meltano run --full-refresh`)"
             ),
         ),
         (
