@@ -7,6 +7,7 @@ import subprocess
 import sys
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,10 +70,14 @@ class Modelled:
         """Check what is there."""
         return self.lookml("--check", *arguments, catalog=False)
 
+    @cached_property
+    def compiler(self) -> Compiler:
+        """Of what was there when it was first asked for."""
+        return Compiler(read([self.folder]), DIALECTS[self.config.warehouse])
+
     def compiled(self, explore: str, *fields: str) -> str:
         """The SELECT of these fields."""
-        compiler = Compiler(read([self.folder]), DIALECTS[self.config.warehouse])
-        return compiler.select(explore, fields)
+        return self.compiler.select(explore, fields)
 
     def ask(self, explore: str, *fields: str) -> list[tuple[Any, ...]]:
         """What the explore answers, numbers as Decimal."""

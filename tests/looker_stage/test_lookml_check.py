@@ -1,5 +1,6 @@
 """The check finds what Looker would stumble over, and names the file and the field."""
 
+import shutil
 from decimal import Decimal
 
 import pytest
@@ -17,9 +18,18 @@ def catalog(tmp_path_factory):
         return discover(tmp_path_factory.mktemp("catalog"), server, "source")
 
 
+@pytest.fixture(scope="module")
+def pristine(catalog, tmp_path_factory) -> Modelled:
+    return staged_empty(tmp_path_factory.mktemp("pristine"), catalog, *PAYABLES).generated()
+
+
 @pytest.fixture
-def modelled(catalog, tmp_path) -> Modelled:
-    return staged_empty(tmp_path, catalog, *PAYABLES).generated()
+def modelled(pristine, tmp_path) -> Modelled:
+    """Files and a database of the test's own."""
+    folder, database = tmp_path / "lookml", tmp_path / "stage.duckdb"
+    shutil.copytree(pristine.folder, folder)
+    shutil.copy(pristine.catalog.with_name("stage.duckdb"), database)
+    return Modelled(None, f"duckdb:///{database}", pristine.catalog, folder)
 
 
 BROKEN = {

@@ -5,9 +5,13 @@ import re
 from contextlib import closing
 
 import duckdb
+import lkml
 import pytest
 from kinetic_sandbox.kinetic import KineticServer, Tenant
-from lookml_tenant import SCHEMA, Modelled, discover, named, staged_empty
+from lookml_tenant import SCHEMA, Modelled, as_staged, discover, named, staged_empty
+from target_looker_stage.lookml.catalog import read_catalog
+from target_looker_stage.lookml.errors import LookmlError
+from target_looker_stage.lookml.project import generate
 
 INVOICES = "views/ap_invoices.view.lkml"
 
@@ -186,7 +190,7 @@ def test_amounts_without_a_companys_currency_show_none(modelled):
     spend = named(modelled.views()["ap_invoices"], "measures")["spend"]
     assert "html" not in spend
     assert spend["value_format_name"] == "decimal_2"
-    assert "shows no currency: companies has no column CurrencyCode" in done.output
+    assert "amounts of ap_invoices show no currency: companies has no column Curr" in done.output
     assert modelled.check().exit_code == 0
 
 
@@ -240,3 +244,23 @@ def test_checking_before_generating_is_told(modelled):
 
     assert done.exit_code != 0
     assert f"there is no folder {modelled.folder}: generate first" in done.output
+
+
+@pytest.mark.parametrize("name", ["../up", "Model", 'a" b', "a\nb", ""])
+def test_a_model_that_could_not_be_a_file_is_refused(modelled, name):
+    staged = as_staged(modelled.catalog, "duckdb")
+
+    with pytest.raises(LookmlError, match="`lookml_model`"):
+        generate(read_catalog(modelled.catalog), staged, name, "connection")
+
+
+def test_a_connection_with_quotes_stays_within_them(modelled):
+    staged = as_staged(modelled.catalog, "duckdb")
+
+    for name in ('a" include: "/etc', "a\n}", "a;;"):
+        try:
+            made = generate(read_catalog(modelled.catalog), staged, "m", name)
+        except LookmlError:
+            continue
+        model = lkml.load(made.files["m.model.lkml"])
+        assert model.keys() == {"connection", "includes", "persist_with"}

@@ -75,7 +75,7 @@ def _is_selected(entry: Mapping[str, Any]) -> bool:
 
 
 def _is_sent(metadata: Mapping[str, Any]) -> bool:
-    inclusion = metadata.get("inclusion")
+    inclusion = str(metadata.get("inclusion"))
     if inclusion in {"automatic", "unsupported"}:
         return inclusion == "automatic"
     return bool(metadata.get("selected", metadata.get("selected-by-default", True)))

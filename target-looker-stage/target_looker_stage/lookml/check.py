@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from target_looker_stage.errors import LoadError
-from target_looker_stage.explain import cause
+from target_looker_stage.explain import cause, is_passing
 
 from .compile import Compiler, NotCompiledError, Scope, UnresolvedError
 from .parsed import Field, Found, Problem, liquid, read, references
@@ -70,6 +70,9 @@ def check(
         folders: of LookML; refinements apply in their order.
         dialect: of the warehouse.
         ask: runs a query there.
+
+    Raises:
+        LoadError: when the warehouse is out of reach.
     """
     found = read(folders)
     report = Report(problems=list(found.problems))
@@ -275,6 +278,8 @@ def _run(
         try:
             _ask(compiler, name, [path for path, _ in some], ask)
         except LoadError as whole:
+            if whole.__cause__ is not None and is_passing(whole.__cause__):
+                raise  # the connection is gone, so no field is to blame
             before = len(report.problems)
             for path, each in some:
                 try:

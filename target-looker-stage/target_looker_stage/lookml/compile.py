@@ -263,7 +263,8 @@ class Compiler:
             value = f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
         taken = query.column(value)
         if key and each.type in _REPEATS_MATTER and self._repeats(scope, query.views, alias):
-            over = ", ".join([*query.grouped, key, f"({value}) IS NULL"])
+            groups = map(self.dialect.partition, query.grouped)
+            over = ", ".join([*groups, key, f"({value}) IS NULL"])
             turn = query.column(f"ROW_NUMBER() OVER (PARTITION BY {over} ORDER BY {key})")
             taken = f"CASE WHEN {turn} = 1 THEN {taken} END"
         return _OF_ROWS[each.type].format(taken)

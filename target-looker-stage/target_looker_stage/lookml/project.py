@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from .catalog import CatalogStream
 
 Lookml = dict[str, Any]
+_MODEL = re.compile("[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,10 @@ def generate(
     Raises:
         LookmlError: where nothing of the catalog is staged, or a name is not LookML.
     """
+    if not _MODEL.fullmatch(model):
+        raise LookmlError(
+            f"`lookml_model` {model!r} is no name for a model: small letters, digits and _"
+        )
     notes: list[str] = []
     tables = _tables(catalog, staged, notes)
     dialect = DIALECTS[staged.dialect]

@@ -120,6 +120,11 @@ class Dialect:
         """The calendar day in UTC."""
         return sql if kind is Kind.DATE else f"CAST({self.utc(sql, kind)} AS DATE)"
 
+    def partition(self, sql: str) -> str:
+        """A value to partition rows by."""
+        # BigQuery partitions by no FLOAT64.
+        return f"CAST({sql} AS STRING)" if self.name == "bigquery" else sql
+
     def days_since(self, day: str) -> str:
         """Whole days from a day until today."""
         return {

@@ -159,7 +159,7 @@ class ViewMaker:
         try:
             currency = self.templates.shown(table, money.of[0])
         except MissingError as error:
-            self.notes.append(f"{table.stream}.{column.name} shows no currency: {error}")
+            self.notes.append(f"amounts of {table.view} show no currency: {error}")
             return made
         return {**made, "html": f"{{{{ rendered_value }}}} {{{{ {currency}._value }}}}"}
 
@@ -168,7 +168,7 @@ class ViewMaker:
             try:
                 sql = self._sql(table, each)
             except MissingError as error:
-                self.notes.append(f"{table.stream}.{each.name} is left out: {error}")
+                self.notes.append(f"dimension {table.view}.{each.name} is left out: {error}")
                 continue
             made: Lookml = {"name": each.name, "label": each.label}
             if each.description:
