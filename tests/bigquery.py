@@ -183,9 +183,13 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
 
     def _statement(self, body: bytes) -> str:
-        if self.command != "POST" or not self.path.partition("?")[0].endswith("/jobs"):
+        path = self.path.partition("?")[0]
+        if self.command != "POST" or not path.endswith(("/jobs", "/queries")):
             return ""
-        query = json.loads(body).get("configuration", {}).get("query")
+        asked = json.loads(body)
+        if path.endswith("/queries"):
+            return str(asked.get("query", ""))
+        query = asked.get("configuration", {}).get("query")
         if not query:
             return ""
         self.server.owner.statements.append(query["query"])
@@ -230,7 +234,7 @@ def _emulated(body: bytes, statement: str) -> bytes:
 
 def _with_statement(body: bytes, statement: str) -> bytes:
     job = json.loads(body)
-    job["configuration"]["query"]["query"] = statement
+    job.get("configuration", {"query": job})["query"]["query"] = statement
     return json.dumps(job).encode()
 
 

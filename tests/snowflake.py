@@ -35,10 +35,12 @@ _USERS = f"{DATABASE}.EMULATED_USERS"
 _STAGE = f"{_USERS}.STAGE"
 """Stands for the stage that each user has, which the emulator has not."""
 _ANY = re.DOTALL | re.IGNORECASE
+_GZIP = b"\x1f\x8b"
 _NOTHING = re.compile("$^")
 _PUT = re.compile(r"\s*put (?P<file>'file:[^']+') '@~/(?P<path>[^']+)'", _ANY)
 _REMOVE = re.compile(r"\s*remove '@~/(?P<path>[^']+?)/?'", _ANY)
 _DROP_FORMAT = re.compile(r"\s*drop file format ", _ANY)
+_TEMPORARY = re.compile(r"\s*create or replace temporary table ", _ANY)
 _COPY = re.compile(
     r"\s*copy into (?P<table>\S+) (?P<names>\(.*?\)) from "
     r"\(select (?P<columns>.*) from '@~/(?P<path>[^']+)'\)\s*file_format",
@@ -202,14 +204,15 @@ class _Handler(BaseHTTPRequestHandler):
         if len(body) < length:  # the network broke
             self.close_connection = True
             return
-        if body[:2] == b"\x1f\x8b" and not self.path.startswith("/fs_bucket"):
+        if body.startswith(_GZIP) and not self.path.startswith("/fs_bucket"):
             body = gzip.decompress(body)
         if self.path.startswith("/session/v1/login-request"):
             self._log_in(body)
         elif self.path.startswith("/queries/v1/query-request"):
             self._query(body)
         elif self.path.startswith("/fs_bucket"):
-            self.server.owner.staged += gzip.decompress(body).splitlines()
+            if body.startswith(_GZIP):
+                self.server.owner.staged += gzip.decompress(body).splitlines()
             self._answer(*self._pass_on(self.command, self.path, body))
         else:
             self._answer(*self._pass_on(self.command, self.path, body))
@@ -249,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(*answer)
 
-    def _in_the_emulators_words(self, statement: str) -> str:
+    def _in_the_emulators_words(self, statement: str) -> str:  # noqa: PLR0911 - one each
         copies = self.server.owner.copies()
         if found := _PUT.match(statement):
             return f"put {found['file']} @{_STAGE}/{found['path']}"
@@ -259,6 +262,8 @@ class _Handler(BaseHTTPRequestHandler):
             return "select 'removed' as result"
         if _DROP_FORMAT.match(statement):
             return "select 'dropped' as status"
+        if found := _TEMPORARY.match(statement):
+            return f"create or replace table {statement[found.end() :]}"
         if found := _COPY.match(statement):
             source = self._copy_of(found["path"], found["columns"], "")
             self._run(f"insert into {found['table']} {found['names']} select * from {source}")

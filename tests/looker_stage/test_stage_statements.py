@@ -167,8 +167,9 @@ def test_files_go_where_the_settings_say(tmp_path):
 
     snowflake, databricks, redshift = map(dialect, ("snowflake", "databricks", "redshift"))
 
-    assert "'@~/kinetic/f.parquet'" in snowflake.put(file)
-    assert "FROM '@~/kinetic/f.parquet/'" in snowflake.copy("s", file)
+    assert "' @KINETIC_FILES " in snowflake.put(file)
+    assert "FROM @KINETIC_FILES/f.parquet " in snowflake.copy("s", file)
+    assert snowflake.make_room()[0] == 'USE SCHEMA "EPICOR_STAGE"'
     assert databricks.put(file).endswith("INTO '/Volumes/main/kinetic/stage/f.parquet' OVERWRITE")
     assert databricks.source(file) == "parquet.`/Volumes/main/kinetic/stage/f.parquet`"
     assert "FROM 's3://bucket/in/between/f.parquet' IAM_ROLE 'arn:aws:iam::1:role/r'" in (

@@ -1,4 +1,4 @@
-"""Snowflake: PUT into the user's stage, COPY into a temporary table, MERGE.
+"""Snowflake: PUT into a temporary stage, COPY into a temporary table, MERGE.
 
 Its DDL ends transactions, so each statement is one; all of them can be repeated.
 """
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from target_looker_stage.config import Config
+
+_FILES = "KINETIC_FILES"
 
 
 class Snowflake(ReplacingDialect):
@@ -61,25 +63,29 @@ class Snowflake(ReplacingDialect):
         """NUMBER, as Snowflake lists it."""
         return super().type(kind).replace("NUMERIC", "NUMBER")
 
+    def make_room(self) -> list[str]:
+        """Where files and temporary tables stand; both end with the session."""
+        return [
+            f"USE SCHEMA {self.quoted(self.config.schema)}",
+            f"CREATE TEMPORARY STAGE IF NOT EXISTS {_FILES}",
+        ]
+
     def put(self, file: Path) -> str:
-        """Bring a file into the user's stage."""
-        return (
-            f"PUT 'file://{file.as_posix()}' '@~/kinetic/{file.name}' "
-            "AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
-        )
+        """Bring a file there."""
+        return f"PUT 'file://{file.as_posix()}' @{_FILES} AUTO_COMPRESS = FALSE OVERWRITE = TRUE"
 
     def create_stage(self, stage: str, columns: pa.Schema) -> str:
-        """Make the table that a file is copied into; it ends with the session."""
-        return (
-            f"CREATE OR REPLACE TEMPORARY TABLE {self.qualified(stage)} ({self._defined(columns)})"
-        )
+        """Make the table that a file is copied into."""
+        columns = self._defined(columns)
+        return f"CREATE OR REPLACE TEMPORARY TABLE {self.quoted(stage)} ({columns})"
 
     def copy(self, stage: str, file: Path) -> str:
         """Fill it; all of the file or nothing."""
         return (
-            f"COPY INTO {self.qualified(stage)} FROM '@~/kinetic/{file.name}/' "
+            f"COPY INTO {self.quoted(stage)} FROM @{_FILES}/{file.name} "
             "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
-            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT"
+            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE ON_ERROR = ABORT_STATEMENT "
+            "PURGE = TRUE"
         )
 
     @contextmanager
@@ -87,12 +93,15 @@ class Snowflake(ReplacingDialect):
         """A temporary table."""
         stage = f"kinetic_stage_{table}"
         with self._folder.parquet(rows) as file:
-            connection.exec_driver_sql(self.put(file))
-            connection.exec_driver_sql(self.create_stage(stage, rows.schema))
-            connection.exec_driver_sql(self.copy(stage, file))
-            connection.exec_driver_sql(f"REMOVE '@~/kinetic/{file.name}/'")
-        yield self.qualified(stage)
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {self.qualified(stage)}")
+            for statement in (
+                *self.make_room(),
+                self.put(file),
+                self.create_stage(stage, rows.schema),
+                self.copy(stage, file),
+            ):
+                connection.exec_driver_sql(statement)
+        yield self.quoted(stage)
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {self.quoted(stage)}")
 
 
 DIALECT = Snowflake
