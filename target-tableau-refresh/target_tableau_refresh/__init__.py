@@ -1,3 +1,3 @@
-"""Refreshes Tableau when a load of Epicor Kinetic is complete. Nothing to run yet."""
+"""Refreshes in Tableau what a complete load of Epicor Kinetic touched, and nothing else."""
 
 __version__ = "0.1.0"
