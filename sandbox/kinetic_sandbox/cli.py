@@ -107,7 +107,11 @@ def _serve(options: argparse.Namespace) -> int:
 
 def _looker(options: argparse.Namespace) -> int:
     looker = sample_looker()
-    server = LookerServer(looker, port=options.port, description=options.description)
+    try:
+        server = LookerServer(looker, port=options.port, description=options.description)
+    except (ImportError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     (user,) = looker.users
     announcement = {
         "url": server.url,

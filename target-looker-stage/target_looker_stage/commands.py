@@ -17,6 +17,7 @@ from .config import Config
 from .errors import ConfigError, LoadError, LookerError
 from .looker.checkup import check
 from .looker.deploy import deploy as deploy_lookml
+from .looker.refusals import counted
 from .looker.status import looker_status
 from .looker.status import status as audit_status
 from .looker.tell import tell
@@ -72,7 +73,7 @@ def test(config: Config) -> None:
         click.echo(str(line))
         failures += line.is_failure
     if failures:
-        raise LookerError(f"{failures} checks failed; what to do stands beside them")
+        raise LookerError(f"{counted(failures, 'check')} failed; what to do stands beside")
 
 
 @looker_refresh.command()

@@ -115,7 +115,7 @@ def test_test_prints_each_check_and_fails_with_any(server, here):
 
     server.looker.datagroups.clear()
     done = here.command("test")
-    assert "1 checks failed" in one_sentence(done, 1)
+    assert "1 check failed" in one_sentence(done, 1)
     assert "FAILED   datagroup" in done.stdout
 
 
@@ -161,7 +161,7 @@ def test_deploy_prints_what_it_does_and_fails_with_file_and_line(server, here):
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "epicor: the LookML of main is valid",
-        "epicor: 1 LookML tests passed",
+        "epicor: 1 LookML test passed",
         "epicor: production runs branch main at a1f0c6e",
     ]
 

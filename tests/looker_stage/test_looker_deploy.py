@@ -92,7 +92,7 @@ def test_warnings_do_not_keep_from_a_deploy(project, run, said):
     run()
 
     assert project.deploys == ["e5"]
-    assert said[0].endswith("is valid, 1 warnings")
+    assert said[0].endswith("is valid, 1 warning")
 
 
 def test_many_errors_are_told_in_part(project, run):
@@ -120,7 +120,7 @@ def test_tests_run_where_that_is_asked_for_and_keep_from_a_deploy(server, projec
     project.push(BRANCH, Commit("h8", tests=(passing,)))
     run(runs_tests=True)
     assert project.deploys == ["h8"]
-    assert "epicor: 1 LookML tests passed" in said
+    assert "epicor: 1 LookML test passed" in said
 
 
 def test_tests_that_take_too_long_are_not_run_twice(server, run):

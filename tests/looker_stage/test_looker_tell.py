@@ -7,6 +7,7 @@ from kinetic_sandbox.looker import Datagroup, Fault
 from looker_instance import serving
 from looker_refresh import MODEL, ONE_NOTICE, stage
 from target_looker_stage.errors import LookerError
+from target_looker_stage.looker.api import LookerApi
 
 
 @pytest.fixture
@@ -244,14 +245,15 @@ def test_a_token_that_is_never_good_is_not_asked_for_for_ever(server, make):
     assert server.asked.count("POST /login") == 2
 
 
-def test_a_token_is_renewed_before_its_hour_is_over(server, make):
-    server.looker.token_life = 120
-    server.looker.derived_tables[0].takes = 200
-    here = make(looker_pdts=[{"model": MODEL, "view": "ap_aging_rollup"}])
-    here.load("vendors")
-    here.tell()
+@pytest.mark.parametrize(("seconds", "logins"), [(3500, 1), (3550, 2), (3700, 2)])
+def test_a_token_is_renewed_before_its_hour_is_over(server, make, seconds, logins):
+    here = make(looker_deadline_seconds=10_000)
+    with LookerApi(here.config, here.clock) as api:
+        api.ask("GET", "/user")
+        here.pause(seconds)
+        api.ask("GET", "/user")
 
-    assert server.asked.count("POST /login") > 1
+    assert server.asked.count("POST /login") == logins
     assert 401 not in {call.status for call in server.calls}
 
 
@@ -279,7 +281,8 @@ def test_a_date_in_retry_after_is_understood(server, make, ours):
 def test_a_used_up_quota_is_told_and_the_notice_stays(server, make, ours):
     server.looker.quota = {"administrative": 0}
     server.looker.quota_returns_after = 86_400
-    here = make()
+    add_datagroup(server, "stock")
+    here = make(looker_datagroups={"epicor_kinetic": ["*"], "stock": ["*"]})
     here.load("vendors")
 
     with pytest.raises(LookerError) as raised:
@@ -313,6 +316,15 @@ def test_a_page_with_a_200_is_no_looker(server, make):
     with pytest.raises(LookerError, match="with a web page: see that `looker_url` is the address"):
         here.tell()
     assert server.asked == ["POST /login"]
+
+
+def test_json_that_no_looker_answers_is_told_as_such(server, make):
+    server.faults.add(Fault("status", where="datagroups", status=200))
+    here = make()
+    here.load("vendors")
+
+    with pytest.raises(LookerError, match="with what no Looker answers"):
+        here.tell()
 
 
 def test_a_redirect_is_not_followed(server, make):

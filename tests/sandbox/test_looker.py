@@ -366,6 +366,11 @@ def test_the_command_serves_a_looker_and_obeys():
     assert urlsplit(announced["url"]).hostname == "127.0.0.1"
 
 
+def test_a_description_that_is_not_there_is_told(capsys):
+    assert cli.main(["looker", "--description", "nope.json"]) == 2
+    assert "nope.json" in capsys.readouterr().err
+
+
 def test_the_readme_shows_every_fault_and_code_that_runs():
     page = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
     _, _, page = page.partition("# The sandbox Looker")

@@ -1,6 +1,6 @@
 """The stand-in for a Looker instance and its API, version 4.0."""
 
-from kinetic_sandbox.looker.faults import KINDS, Fault
+from kinetic_sandbox.faults import KINDS, Fault
 from kinetic_sandbox.looker.instance import Looker, User
 from kinetic_sandbox.looker.resources import (
     Commit,

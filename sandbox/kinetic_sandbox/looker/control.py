@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from kinetic_sandbox.faults import KINDS, Fault
 from kinetic_sandbox.kinetic.http.answers import Answer, json_answer
-from kinetic_sandbox.looker.faults import KINDS, Fault
 from kinetic_sandbox.looker.resources import plain
 
 if TYPE_CHECKING:

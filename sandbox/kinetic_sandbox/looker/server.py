@@ -11,12 +11,12 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+from kinetic_sandbox.faults import Fault, Faults
 from kinetic_sandbox.kinetic.http.answers import Answer, html_answer, json_answer, wire_bytes
 from kinetic_sandbox.looker import routes
 from kinetic_sandbox.looker.call import ROOT, Call, Done, Refused, not_found
 from kinetic_sandbox.looker.contract import Contract
 from kinetic_sandbox.looker.control import PREFIX, Control
-from kinetic_sandbox.looker.faults import Fault, Faults
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 
 if TYPE_CHECKING:

@@ -161,6 +161,7 @@ class LookerApi:
         *,
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
+        expects: type[list[Any] | dict[str, Any]] | None = None,
         is_repeatable: bool = True,
     ) -> Any:  # noqa: ANN401 - as the operation has it
         """What an operation answers; None where that is nothing.
@@ -170,6 +171,7 @@ class LookerApi:
             path: below the API's root; values in it pass `place`.
             query: parameters.
             body: sent as JSON.
+            expects: what the answer has to be.
             is_repeatable: whether it may be done twice where an answer was lost.
 
         Raises:
@@ -181,7 +183,14 @@ class LookerApi:
                 method, path, query=query, body=body, is_repeatable=is_repeatable
             )
             if answer.status_code != HTTPStatus.UNAUTHORIZED:
-                return _decoded(answer)
+                told = _decoded(answer)
+                if expects is not None and not isinstance(told, expects):
+                    raise Away(
+                        f"{self.url} answered {method} {path} with what no Looker answers: see "
+                        "what stands between here and `looker_url`",
+                        answer.status_code,
+                    )
+                return told
             self._token = ""  # it ended before its time: an administrator can end sessions
             if is_last:
                 break

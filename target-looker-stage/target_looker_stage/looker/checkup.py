@@ -73,7 +73,7 @@ class _Checks:
         self._config = config
 
     def login(self) -> Line:
-        told = self._api.ask("GET", "/user", query={"fields": "id,display_name"})
+        told = self._api.ask("GET", "/user", query={"fields": "id,display_name"}, expects=dict)
         return Line(_OK, "login", f"{self._api.url} as {told.get('display_name') or told['id']}")
 
     def datagroups(self) -> Iterator[Line]:
@@ -95,7 +95,7 @@ class _Checks:
     def model(self) -> Line:
         name = self._config.lookml_model
         try:
-            told = self._api.ask("GET", f"/lookml_models/{place(name)}")
+            told = self._api.ask("GET", f"/lookml_models/{place(name)}", expects=dict)
         except Denied as error:
             return Line(
                 _FAILED, "model",
@@ -117,8 +117,10 @@ class _Checks:
         name = self._config.lookml_connection
         path = f"/connections/{place(name)}"
         try:
-            told = self._api.ask("GET", path, query={"fields": "name,pdt_api_control_enabled"})
-            tests = self._api.ask("PUT", f"{path}/test", query={"tests": "connect,query"})
+            query = {"fields": "name,pdt_api_control_enabled"}
+            told = self._api.ask("GET", path, query=query, expects=dict)
+            query = {"tests": "connect,query"}
+            tests = self._api.ask("PUT", f"{path}/test", query=query, expects=list)
         except Denied as error:
             yield Line(
                 _UNKNOWN, "connection",
@@ -158,7 +160,8 @@ class _Checks:
             "and SELECT on all its tables, future ones too"
         )
         try:
-            schemas = self._api.ask("GET", f"{path}/schemas", query={"cache": "false"})
+            query = {"cache": "false"}
+            schemas = self._api.ask("GET", f"{path}/schemas", query=query, expects=list)
             # As the warehouse spells it: Snowflake's are in upper case.
             spelt = next(
                 (each["name"] for each in schemas if str(each.get("name")).lower() == schema), None
@@ -170,7 +173,7 @@ class _Checks:
                     "connection leads to another database than `sqlalchemy_url`",
                 )  # fmt: skip
             query = {"schema_name": spelt, "cache": "false"}
-            told = self._api.ask("GET", f"{path}/tables", query=query)
+            told = self._api.ask("GET", f"{path}/tables", query=query, expects=list)
         except ApiError as error:
             if isinstance(error, (Away, LoginRefused)):
                 raise
@@ -207,7 +210,8 @@ class _Checks:
     def schedules(self) -> Iterator[Line]:
         for schedule in self._config.looker_schedules:
             try:
-                told: Any = self._api.ask("GET", f"/scheduled_plans/{place(schedule)}")
+                path = f"/scheduled_plans/{place(schedule)}"
+                told: Any = self._api.ask("GET", path, expects=dict)
             except Denied as error:
                 yield Line(
                     _FAILED, "schedule",
@@ -223,7 +227,8 @@ class _Checks:
             return
         path, branch = f"/projects/{place(name)}", self._config.looker_branch
         try:
-            told = self._api.ask("GET", path, query={"fields": "id,git_production_branch_name"})
+            query = {"fields": "id,git_production_branch_name"}
+            told = self._api.ask("GET", path, query=query, expects=dict)
             if branch:
                 self._api.ask("GET", f"{path}/git_branch/{place(branch)}")
         except Denied as error:

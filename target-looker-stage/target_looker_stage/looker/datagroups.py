@@ -63,7 +63,7 @@ def shown(api: LookerApi) -> list[Datagroup]:
         LookerError: naming the permission that is missing.
     """
     try:
-        listed = api.ask("GET", "/datagroups")
+        listed = api.ask("GET", "/datagroups", expects=list)
     except Denied as error:
         raise LookerError(
             f"Looker does not list datagroups for the API user ({error.status}): an administrator "

@@ -8,7 +8,7 @@ from target_looker_stage.errors import ConfigError, LookerError
 
 from .api import LookerApi, place
 from .clock import CLOCK
-from .refusals import ApiError, Denied, Unsure, shortened
+from .refusals import ApiError, Denied, Unsure, counted, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -69,7 +69,8 @@ class _Project:
         self._path = f"/projects/{place(self._name)}"
 
     def production_branch(self) -> str:
-        told = self._ask("GET", "", query={"fields": "git_production_branch_name"})
+        query = {"fields": "git_production_branch_name"}
+        told = self._ask("GET", "", query=query, expects=dict)
         return str(told.get("git_production_branch_name") or "master")
 
     def check_out(self, branch: str) -> str:
@@ -79,7 +80,7 @@ class _Project:
         except ApiError as error:
             raise self._without("develop", error) from error
         try:
-            told = self._ask("PUT", "/git_branch", body={"name": branch})
+            told = self._ask("PUT", "/git_branch", body={"name": branch}, expects=dict)
         except ApiError as error:
             raise LookerError(
                 f"branch {branch} of {self._name} cannot be checked out ({error}): push it to the "
@@ -87,32 +88,33 @@ class _Project:
             ) from error
         if ahead := told.get("ahead_count"):
             raise LookerError(
-                f"the API user's own copy of branch {branch} has {ahead} commits that the remote "
-                "repository lacks: nothing is reset over them; push or discard them in Looker as "
-                "that user (sudo), then deploy again"
+                f"the API user's own copy of branch {branch} has {counted(ahead, 'commit')} that "
+                "the remote repository lacks: nothing is reset over them; push or discard them in "
+                "Looker as that user (sudo), then deploy again"
             )
         self._ask("POST", "/reset_to_remote")
         return str(told.get("remote_ref") or told.get("ref") or branch)
 
     def validate(self, where: str) -> None:
-        told = self._ask("POST", "/validate")
+        told = self._ask("POST", "/validate", expects=dict)
         found = [each for each in told.get("errors") or () if each.get("severity") in _WRONG]
         if found:
             after = "" if where != "production" else ", which was deployed"
             raise LookerError(
-                f"the LookML of {self._name} ({where}) has {len(found)} errors{after}:"
-                f"{_listed(map(_place_and_text, found))}"
+                f"the LookML of {self._name} ({where}) has {counted(len(found), 'error')}"
+                f"{after}:{_listed(map(_place_and_text, found))}"
             )
         others = len(told.get("errors") or ())
-        more = f", {others} warnings" if others else ""
+        more = f", {counted(others, 'warning')}" if others else ""
         self._say(f"{self._name}: the LookML of {where} is valid{more}")
 
     def test(self, branch: str) -> None:
         query = {"model": self._config.lookml_model}
         try:
             results = self._api.ask(
-                "GET", f"{self._path}/lookml_tests/run", query=query, is_repeatable=False
-            )
+                "GET", f"{self._path}/lookml_tests/run", query=query, expects=list,
+                is_repeatable=False,
+            )  # fmt: skip
         except Unsure as error:
             raise LookerError(
                 f"the LookML tests of {self._name} gave no result ({error}): raise "
@@ -124,7 +126,7 @@ class _Project:
                 f"{len(failed)} of {len(results)} LookML tests of {self._name} ({branch}) failed:"
                 f"{_listed(map(_failed_test, failed))}"
             )
-        self._say(f"{self._name}: {len(results)} LookML tests passed")
+        self._say(f"{self._name}: {counted(len(results), 'LookML test')} passed")
 
     def deploy(self, **what: str) -> None:
         try:
@@ -138,9 +140,9 @@ class _Project:
                 "branch needs Advanced Deploy Mode (the project's settings)"
             ) from error
 
-    def _ask(self, method: str, path: str, **content: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    def _ask(self, method: str, path: str, **content: Any) -> Any:  # noqa: ANN401
         try:
-            return self._api.ask(method, self._path + path, **content)  # type: ignore[arg-type]
+            return self._api.ask(method, self._path + path, **content)
         except Denied as error:
             if "deploy_ref" in path:
                 raise

@@ -45,7 +45,7 @@ def rebuild(api: LookerApi, pdt: Pdt, clock: Clock) -> None:
             )
         clock.pause(pause)
         pause = min(pause * _GROWTH, _LONGEST_PAUSE)
-        told = _text(api.ask("GET", f"/derived_table/{build}/status"))
+        told = _text(api.ask("GET", f"/derived_table/{build}/status", expects=dict))
         status = str(told.get("status"))
         if status == "complete":
             _LOGGER.info("Looker has rebuilt %s in %.0f s", name, clock.now() - began)
@@ -62,7 +62,7 @@ def _started(api: LookerApi, pdt: Pdt, name: str) -> str:
     query = {"source": "kinetic-elt", **({"force_rebuild": "true"} if pdt.force_rebuild else {})}
     path = f"/derived_table/{place(pdt.model)}/{place(pdt.view)}/start"
     try:
-        answer = api.ask("GET", path, query=query)
+        answer = api.ask("GET", path, query=query, expects=dict)
     except Denied as error:
         raise PdtFailed(
             f"Looker starts no build of {name} ({error.status}): correct `looker_pdts`, or have an "

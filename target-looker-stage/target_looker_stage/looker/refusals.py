@@ -79,6 +79,11 @@ def shortened(text: str) -> str:
     return _CONTROLS.sub(" ", text).strip()[:_LONGEST]
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def is_json(answer: requests.Response) -> bool:
     """Whether an answer says that it is Looker's own."""
     return "json" in answer.headers.get("Content-Type", "")

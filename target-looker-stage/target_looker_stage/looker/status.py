@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from target_looker_stage.audit import RUN
@@ -37,9 +36,12 @@ def status(audit: SyncAudit) -> Iterator[str]:
         told = f"told at {_at(whole.looker_told_at)}" if whole.looker_told_at else ""
         yield f"Looker     {told or whole.looker_status}"
     pending = audit.pending()
-    for (run, state), group in groupby(pending, key=lambda each: (each.run_id, each.status)):
-        streams = ", ".join(each.stream for each in group if each.stream != RUN) or "no changes"
-        yield f"waiting    {state} run {run}: {streams}"
+    waiting: dict[str, list[str]] = {}
+    for each in pending:
+        streams = waiting.setdefault(f"{each.status} run {each.run_id}", [])
+        streams += [each.stream] if each.stream != RUN else []
+    for run, streams in waiting.items():
+        yield f"waiting    {run}: {', '.join(streams) or 'no changes'}"
     if not pending:
         yield "waiting    nothing"
     elif not any(each.status == "complete" for each in pending):
