@@ -181,9 +181,10 @@ def test_a_state_that_nobody_takes_is_one_sentence_and_exit_1(bigquery, output):
 
 
 def test_a_value_that_the_column_cannot_hold_is_refused_with_its_place(bigquery):
-    assert_refused(
-        bigquery.load(messages("refused", [{"K": "a", "Amount": "many"}])), "a batch of refused"
-    )
+    rows = [{"K": "a", "Amount": "1", "Day": "yesterday"}]
+    day = {"Day": {"type": ["string", "null"], "format": "date"}}
+
+    assert_refused(bigquery.load(messages("refused", rows, more=day)), "a batch of refused")
 
 
 def test_a_job_that_does_not_end_is_given_up_after_the_timeout(bigquery):
