@@ -1,4 +1,4 @@
-"""The command `kinetic-sandbox`: serve a tenant or Looker, and talk to what is being served."""
+"""The command `kinetic-sandbox`: serve a tenant, Looker or Tableau, and talk to what is served."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kinetic_sandbox.faults import KINDS
 from kinetic_sandbox.kinetic import VICES, KineticServer, Tenant
-from kinetic_sandbox.looker import KINDS, LookerServer, sample_looker
+from kinetic_sandbox.looker import LookerServer, sample_looker
+from kinetic_sandbox.tableau import Plan, TableauServer, sample_tableau
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +40,10 @@ def _parser() -> argparse.ArgumentParser:
     vice.add_argument("vices", nargs="+", metavar="name=value", type=_assignment)
     _remote(verbs, "requests", _requests, "print what a running stand-in was asked")
     _add_looker(verbs.add_parser("looker", help="serve a Looker instance until stopped"))
-    fault = _remote(verbs, "fault", _fault, "let a fault befall calls of a running Looker")
+    _add_tableau(verbs.add_parser("tableau", help="serve a Tableau until stopped"))
+    fault = _remote(
+        verbs, "fault", _fault, "let a fault befall calls of a running Looker or Tableau"
+    )
     known = ", ".join(KINDS)
     fault.add_argument("fault", nargs="+", metavar="name=value", type=_value, help=f"kind={known}")
     return parser
@@ -66,6 +71,19 @@ def _add_looker(looker: argparse.ArgumentParser) -> None:
         "--description", type=Path, help="the vendor's OpenAPI file, to hold every call against"
     )
     looker.set_defaults(run=_looker)
+
+
+def _add_tableau(tableau: argparse.ArgumentParser) -> None:
+    tableau.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    tableau.add_argument(
+        "--schema", type=Path, help="the vendor's XSD file, to hold every call against"
+    )
+    tableau.add_argument("--api-version", default="3.29", help="the highest that it speaks")
+    tableau.add_argument(
+        "--refreshes-per-hour", type=int, help="of each site, as on Tableau Cloud; without: any"
+    )
+    tableau.add_argument("--job-seconds", type=float, default=3, help="how long a job takes")
+    tableau.set_defaults(run=_tableau)
 
 
 def _remote(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:  # noqa: ANN401
@@ -118,6 +136,32 @@ def _looker(options: argparse.Namespace) -> int:
         "control": server.control_url,
         "client_id": user.client_id,
         "client_secret": user.client_secret,
+    }
+    return _serve_until_stopped(server, announcement)
+
+
+def _tableau(options: argparse.Namespace) -> int:
+    tableau = sample_tableau()
+    tableau.api_version = options.api_version
+    tableau.plan = Plan(options.job_seconds / 4, options.job_seconds * 3 / 4)
+    for site in tableau.sites:
+        site.refreshes_per_hour = options.refreshes_per_hour
+    server = TableauServer(tableau, port=options.port, schema=options.schema)
+    (user,), (app,) = tableau.users, tableau.apps
+    ((token_name, token_secret),) = user.tokens.items()
+    ((secret_id, secret_value),) = app.secrets.items()
+    announcement = {
+        "url": server.url,
+        "control": server.control_url,
+        "site": tableau.sites[0].content_url,
+        "sites": [site.content_url for site in tableau.sites],
+        "token_name": token_name,
+        "token_secret": token_secret,
+        "client_id": app.client_id,
+        "secret_id": secret_id,
+        "secret_value": secret_value,
+        "username": user.name,
+        "password": user.password,
     }
     return _serve_until_stopped(server, announcement)
 

@@ -1,0 +1,82 @@
+"""Which address is answered by what, since which version, and with which scope of a web token."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from kinetic_sandbox.tableau import content, jobs, refreshes
+from kinetic_sandbox.tableau.call import Call, Done, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_FIRST = Version(2, 0)
+READ, RUN, JOBS = "tableau:content:read", "tableau:tasks:run", "tableau:jobs:read"
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation of the API; what needs no site has no `answer`.
+
+    Attributes:
+        template: what follows the version, or the site where there is one.
+        scopes: any of them is enough.
+    """
+
+    method: str
+    template: str
+    scopes: tuple[str, ...]
+    answer: Callable[[Call], Done] | None
+    since: Version = _FIRST
+
+    def match(self, method: str, path: str) -> Mapping[str, str] | None:
+        """What stands in the places of the template, None where it is another address."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
+        found = re.fullmatch(pattern, path) if method == self.method else None
+        return {name: unquote(text) for name, text in found.groupdict().items()} if found else None
+
+
+def find(method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
+    """The operation of a request."""
+    for route in ROUTES:
+        places = route.match(method, path)
+        if places is not None:
+            return route, places
+    return None
+
+
+_SITE = "/sites/{site}"
+
+
+def _on_site(
+    method: str, path: str, answer: Callable[[Call], Done], *scopes: str, since: str = "2.0"
+) -> Route:
+    return Route(method, _SITE + path, scopes, answer, Version.of(since))
+
+
+SERVER_INFO = Route("GET", "/serverInfo", (), None, Version(2, 4))
+SIGN_IN = Route("POST", "/auth/signin", (), None)
+SIGN_OUT = Route("POST", "/auth/signout", (), None)
+
+ROUTES = (
+    SERVER_INFO,
+    SIGN_IN,
+    SIGN_OUT,
+    _on_site("GET", "/projects", content.projects, READ),
+    _on_site("GET", "/datasources", content.datasources, READ),
+    _on_site("GET", "/datasources/{datasource}", content.datasource, READ),
+    _on_site("GET", "/datasources/{datasource}/connections", content.connections, READ),
+    _on_site("POST", "/datasources/{datasource}/refresh", refreshes.datasource, RUN, since="2.8"),
+    _on_site("GET", "/workbooks", content.workbooks, READ),
+    _on_site("GET", "/workbooks/{workbook}", content.workbook, READ),
+    _on_site("POST", "/workbooks/{workbook}/refresh", refreshes.workbook, RUN, since="2.8"),
+    _on_site("GET", "/tasks/extractRefreshes", content.tasks, "tableau:tasks:read", READ),
+    _on_site("GET", "/tasks/extractRefreshes/{task}", content.task, "tableau:tasks:read", READ),
+    _on_site("POST", "/tasks/extractRefreshes/{task}/runNow", refreshes.task, RUN, since="2.6"),
+    _on_site("GET", "/jobs", jobs.listed, JOBS, since="3.1"),
+    _on_site("GET", "/jobs/{job}", jobs.one, JOBS, since="2.6"),
+    _on_site("PUT", "/jobs/{job}", jobs.cancelled, RUN, since="3.1"),
+)

@@ -1,0 +1,156 @@
+"""The vendor's own client uses the stand-in, so that it cannot become a dialect of ours."""
+
+from __future__ import annotations
+
+import time
+import uuid
+
+import jwt
+import pytest
+import tableauserverclient as tsc
+from kinetic_sandbox.tableau import CANCELLED, FAILED, Fault, Plan
+from tableau_site import serving
+
+SOON = Plan(0, 0)
+
+
+@pytest.fixture
+def server():
+    with serving() as running:
+        yield running
+
+
+def signed_in(server, auth=None, site: str = "finance") -> tsc.Server:
+    client = tsc.Server(server.url, use_server_version=True, http_options={"timeout": 10})
+    client.auth.sign_in(auth or by_token(server, site))
+    return client
+
+
+def by_token(server, site: str = "finance", **other: str) -> tsc.PersonalAccessTokenAuth:
+    ((name, secret),) = server.tableau.users[0].tokens.items()
+    return tsc.PersonalAccessTokenAuth(name, other.get("secret", secret), site)
+
+
+def web_token(server, *scopes: str, **other) -> str:
+    (app,) = server.tableau.apps
+    ((secret_id, secret),) = app.secrets.items()
+    claims = {"iss": app.client_id, "sub": server.tableau.users[0].name, "aud": "tableau",
+              "jti": str(uuid.uuid4()), "exp": int(time.time()) + 300,
+              "scp": list(scopes)}  # fmt: skip
+    header = {"kid": other.pop("kid", secret_id), "iss": app.client_id}
+    return jwt.encode({**claims, **other}, other.pop("key", secret), "HS256", header)
+
+
+@pytest.fixture
+def client(server) -> tsc.Server:
+    return signed_in(server)
+
+
+def the(client: tsc.Server, name: str, project: str = "Finance") -> tsc.DatasourceItem:
+    (found,) = client.datasources.filter(name=name, project_name=project)
+    return found
+
+
+def test_it_learns_the_version_and_signs_in_and_out(server):
+    client = signed_in(server)
+    assert (client.version, client.site_url) == ("3.29", "finance")
+    client.auth.sign_out()
+
+    assert server.asked == ["POST auth/signin", "GET serverInfo", "POST auth/signout"]
+    assert server.tableau.open_sessions == 0
+
+
+def test_a_second_sign_in_with_a_token_ends_the_first(server, client):
+    signed_in(server, site="plant")
+    with pytest.raises(tsc.NotSignedInError) as raised:
+        client.projects.get()
+
+    assert raised.value.code == "401002"
+    assert server.tableau.open_sessions == 1
+
+
+def test_it_finds_one_of_two_of_a_name_by_the_project(client):
+    found = list(client.datasources.filter(name="AP Invoices"))
+    projects = {each.id: each for each in client.projects.get()[0]}
+    (below,) = [each for each in found if projects[each.project_id].parent_id]
+
+    assert len(found) == 2
+    assert below.project_name == "Payables"
+    assert projects[projects[below.project_id].parent_id].name == "Finance"
+    assert the(client, "AP Invoices").id != below.id
+
+
+def test_a_refresh_runs_its_time_and_ends_well(server, client):
+    server.tableau.plan = Plan(10, 20)
+    job = client.datasources.refresh(the(client, "AP Invoices"))
+    queued = client.jobs.get_by_id(job.id)
+    server.let_pass(11)
+    running = client.jobs.get_by_id(job.id)
+    server.let_pass(20)
+    done = client.jobs.wait_for_job(job, timeout=5)
+
+    assert (queued.started_at, queued.completed_at, queued.finish_code) == (None, None, -1)
+    assert running.started_at
+    assert not running.completed_at
+    assert (done.finish_code, done.datasource_name) == (0, "AP Invoices")
+    assert server.tableau.site("finance").refreshes == ["Finance/AP Invoices"]
+
+
+def test_a_second_refresh_is_none_and_the_first_is_found_in_the_list(server, client):
+    server.tableau.plan = Plan(10, 20)
+    source = the(client, "AP Invoices")
+    first = client.datasources.refresh(source)
+    queued = list(client.jobs.filter(job_type="refresh_extracts", status="Pending"))
+    server.let_pass(15)
+    running = list(client.jobs.filter(title="AP Invoices", status__in=["Pending", "InProgress"]))
+
+    assert client.datasources.refresh(source) is None
+    assert [each.id for each in queued] == [each.id for each in running] == [first.id]
+    server.let_pass(15)
+    assert client.datasources.refresh(source).id != first.id
+
+
+def test_a_failure_and_a_cancelled_job_are_told_with_their_notes(server, client):
+    source = the(client, "AP Invoices")
+    held = server.tableau.site("finance").find(source.id)
+    held.plans = [Plan(0, 0, FAILED, "Invalid password"), Plan(0, 0, CANCELLED)]
+    with pytest.raises(tsc.JobFailedException) as failed:
+        client.jobs.wait_for_job(client.datasources.refresh(source), timeout=5)
+    with pytest.raises(tsc.JobCancelledException):
+        client.jobs.wait_for_job(client.datasources.refresh(source), timeout=5)
+
+    assert failed.value.notes == ["Invalid password"]
+
+
+def test_waiting_has_a_limit_and_a_job_can_be_cancelled(server, client):
+    server.tableau.plan = Plan(0, 3600)
+    job = client.datasources.refresh(the(client, "AP Invoices"))
+    with pytest.raises(TimeoutError):
+        client.jobs.wait_for_job(job, timeout=0.2)
+    client.jobs.cancel(job.id)
+
+    assert client.jobs.get_by_id(job.id).finish_code == CANCELLED
+    assert [each.status for each in client.jobs.get()[0]] == ["Cancelled"]
+
+
+def test_a_session_that_is_over_is_401002_and_a_new_one_works(server, client):
+    server.tableau.expire_sessions()
+    with pytest.raises(tsc.NotSignedInError) as raised:
+        the(client, "AP Invoices")
+    client.auth.sign_in(by_token(server))
+
+    assert raised.value.code == "401002"
+    assert the(client, "AP Invoices")
+
+
+def test_a_gateway_in_between_answers_in_html(server, client):
+    server.faults.add(Fault("html", "refresh", status=503))
+    server.faults.add(Fault("html", "refresh", status=429, retry_after=7))
+    source = the(client, "AP Invoices")
+    with pytest.raises(tsc.server.endpoint.exceptions.InternalServerError) as away:
+        client.datasources.refresh(source)
+    with pytest.raises(tsc.ServerResponseError) as busy:
+        client.datasources.refresh(source)
+
+    assert (away.value.code, busy.value.code) == (503, "")
+    assert server.tableau.site("finance").refreshes == []
