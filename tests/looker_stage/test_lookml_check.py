@@ -220,6 +220,43 @@ def test_refinements_of_another_folder_are_checked_together(modelled, tmp_path):
     assert f"{file}: ap_invoices.largest: there is no field ap_invoices.invoice_amt" in wrong.output
 
 
+def test_what_extends_a_view_has_its_fields(modelled, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    file = folder / "bills.lkml"
+    text = (
+        "view: bills { extends: [ap_invoices]"
+        " measure: worst { type: max sql: ${invoiceamt} ;; } }"
+        " explore: bills { join: companies { relationship: many_to_one"
+        " sql_on: ${bills.epicor_company} = ${companies.epicor_company} ;; }"
+        " fields: [bills.worst] }"
+    )
+    file.write_text(text)
+
+    fine = modelled.check("--with", str(folder))
+    file.write_text(text.replace("{ type: max", "{ type: number"))
+    wrong = modelled.check("--with", str(folder))
+
+    assert fine.exit_code == 0, fine.output
+    assert wrong.exit_code == 1
+    assert f"{file}: bills.worst: " in wrong.output
+
+
+def test_measures_that_go_round_in_a_circle_are_found(modelled, tmp_path):
+    folder = tmp_path / "own"
+    folder.mkdir()
+    (folder / "x.lkml").write_text(
+        "view: +vendors { measure: a { type: number sql: ${b} ;; }"
+        " measure: b { type: number sql: ${a} ;; } }"
+        " explore: circle { view_name: vendors fields: [vendors.a] }"
+    )
+
+    done = modelled.check("--with", str(folder))
+
+    assert done.exit_code == 1
+    assert "vendors.a: ${a} refers to itself" in done.output
+
+
 def test_what_only_looker_can_judge_is_said_and_no_problem(modelled, tmp_path):
     folder = tmp_path / "refined"
     folder.mkdir()

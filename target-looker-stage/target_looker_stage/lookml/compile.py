@@ -175,7 +175,9 @@ class Compiler:
     @staticmethod
     def _grouping(wanted: Sequence[tuple[str, Field]]) -> str:
         numbers = [str(n) for n, (_, each) in enumerate(wanted, 1) if not each.is_measure]
-        return f" GROUP BY {', '.join(numbers)}" if numbers else ""
+        if not numbers:  # one row, and an error for a measure that does not aggregate
+            return " HAVING COUNT(*) >= 0"
+        return f" GROUP BY {', '.join(numbers)}"
 
     def _alias(self, view: str) -> str:
         return f"{self.dialect.quote}{view}{self.dialect.quote}"
@@ -245,9 +247,11 @@ class Compiler:
             raise NotCompiledError(f"the time frame {each.frame} is not known here")
         return self.dialect.truncated(each.frame, day)
 
-    def _measure(self, scope: Scope, query: _Select, alias: str, each: Field) -> str:
+    def _measure(
+        self, scope: Scope, query: _Select, alias: str, each: Field, seen: tuple[Field, ...] = ()
+    ) -> str:
         if each.type in _OF_MEASURES:
-            return self._of_measures(scope, query, alias, each)
+            return self._of_measures(scope, query, alias, each, (*seen, each))
         if each.type not in _OF_ROWS:
             raise NotCompiledError(f"measures of type {each.type} are not known here")
         key = self._key(scope, alias)
@@ -269,17 +273,19 @@ class Compiler:
             taken = f"CASE WHEN {turn} = 1 THEN {taken} END"
         return _OF_ROWS[each.type].format(taken)
 
-    def _of_measures(self, scope: Scope, query: _Select, alias: str, each: Field) -> str:
+    def _of_measures(
+        self, scope: Scope, query: _Select, alias: str, each: Field, seen: tuple[Field, ...]
+    ) -> str:
         """SQL over measures; dimensions in it stand within an aggregate of its own."""
         if "${TABLE}" in each.sql:
             raise NotCompiledError("a measure of measures has ${TABLE}; name a dimension instead")
 
         def replaced(match: re.Match[str]) -> str:
             there, other = scope.field(match[1], alias)
-            if other == each:
+            if other in seen:
                 raise UnresolvedError(f"${{{match[1]}}} refers to itself")
             if other.is_measure:
-                return f"({self._measure(scope, query, there, other)})"
+                return f"({self._measure(scope, query, there, other, seen)})"
             return query.column(self._dimension(scope, query, there, other))
 
         return _REFERENCE.sub(replaced, each.sql)

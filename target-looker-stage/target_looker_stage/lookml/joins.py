@@ -112,7 +112,8 @@ def _known(
     if facts.segments_of:
         values = tables.get("gl_segment_values")
         if not segments:
-            notes.append(f"explore {facts.name} names no GL segments: gl_segments is not staged")
+            why = "is empty" if "gl_segments" in tables else "is not staged"
+            notes.append(f"explore {facts.name} names no GL segments: gl_segments {why}")
         elif values is None or facts.segments_of not in there:
             notes.append(
                 f"explore {facts.name} names no GL segments: gl_segment_values or "

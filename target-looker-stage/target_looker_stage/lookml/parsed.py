@@ -106,7 +106,7 @@ class Found:
 
 
 def read(folders: Sequence[Path]) -> Found:
-    """Everything in the folders; refinements apply in the order of folders and files."""
+    """Everything in the folders; refinements apply in their order, then what is extended."""
     found = Found()
     refinements: list[tuple[str, Lookml, str]] = []
     for folder in folders:
@@ -116,6 +116,8 @@ def read(folders: Sequence[Path]) -> Found:
             _take_dashboard(found, path)
     for kind, body, file in refinements:
         _refine(found, kind, body, file)
+    _extend({name: (view.body, view.file) for name, view in found.views.items()})
+    _extend(found.explores)
     for view in found.views.values():
         view.fields.update(_fields(view))
     return found
@@ -175,6 +177,24 @@ def _refine(found: Found, kind: str, body: Lookml, file: str) -> None:
         _merge(base[0], body, file)
 
 
+def _extend(there: dict[str, tuple[Lookml, str]]) -> None:
+    whole = {name: _inherited(name, there, ()) for name in there}
+    for name, (body, _) in there.items():
+        body.update(whole[name])
+
+
+def _inherited(name: str, there: dict[str, tuple[Lookml, str]], heirs: tuple[str, ...]) -> Lookml:
+    """A view or explore with what it extends."""
+    body, file = there[name]
+    made: Lookml = {}
+    for names in body.get("extends__all", ()):
+        for each in names:
+            if each in there and each not in heirs:
+                _merge(made, _inherited(each, there, (*heirs, name)), there[each][1])
+    _merge(made, body, file)
+    return made
+
+
 def _merge(base: Lookml, refinement: Lookml, file: str) -> None:
     for key, value in refinement.items():
         if key == "name":
@@ -185,7 +205,7 @@ def _merge(base: Lookml, refinement: Lookml, file: str) -> None:
         members = {each["name"]: each for each in base.get(key, ())}
         for each in value:
             before = members.get(each["name"], {})
-            members[each["name"]] = {**before, **each, "_file": file}
+            members[each["name"]] = {**before, **each, "_file": each.get("_file", file)}
         base[key] = list(members.values())
 
 
