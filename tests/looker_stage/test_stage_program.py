@@ -88,6 +88,7 @@ def test_a_warehouse_that_is_not_there_ends_with_1_and_without_the_password(prog
     told(done)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("sign", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_a_signal_ends_the_load_and_nothing_is_claimed_that_is_not_loaded(tmp_path, sign):
     with postgres_places() as make:
@@ -152,6 +153,7 @@ def statuses(program) -> set:
     return {row["looker_status"] for row in program.stage.rows("_sync_audit")}
 
 
+@pytest.mark.full
 def test_looker_is_told_of_a_complete_run_after_its_state(program, looker):
     done = program.run(schema("s"), record("s", 1, **RUN), end("r1"), **asking(looker))
 
@@ -160,6 +162,7 @@ def test_looker_is_told_of_a_complete_run_after_its_state(program, looker):
     assert len(looker.looker.datagroup(MODEL, "epicor_kinetic").notices) == 1
 
 
+@pytest.mark.full
 def test_looker_is_not_told_of_a_run_that_was_cut_but_of_its_rows_after_the_next(program, looker):
     done = program.run(schema("s"), record("s", 1, **RUN), state(1), **asking(looker))
 
@@ -172,6 +175,7 @@ def test_looker_is_not_told_of_a_run_that_was_cut_but_of_its_rows_after_the_next
     assert statuses(program) == {"told"}
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(("policy", "code"), [("fail", 1), ("warn", 0)])
 def test_a_looker_that_is_down_loses_nothing_and_is_told_later(program, looker, policy, code):
     away = {**asking(looker), "on_looker_error": policy, "looker_deadline_seconds": 1}
@@ -195,6 +199,7 @@ class TestStandard(
     """The SDK's own suite, on DuckDB in memory."""
 
 
+@pytest.mark.full
 def test_the_environment_alone_is_enough(tmp_path):
     variables = {"TARGET_LOOKER_STAGE_SQLALCHEMY_URL": f"duckdb:///{tmp_path / 'e.duckdb'}"}
 
