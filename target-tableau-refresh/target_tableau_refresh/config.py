@@ -133,6 +133,7 @@ class Config:
     publish_folder: Path | None
     publish_project: str
     publish_as: str
+    publish_deleted: str
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -188,6 +189,7 @@ class Config:
             publish_folder=Path(values["publish_folder"]) if values["publish_folder"] else None,
             publish_project=(values["publish_project"] or "").strip("/"),
             publish_as=values["publish_as"],
+            publish_deleted=values["publish_deleted"],
         )
 
     def need_server(self) -> None:

@@ -141,5 +141,10 @@ SETTINGS: JsonSchema = {
             "Publish as", "Publish the whole file, or send what changed to a live-to-Hyper data "
             "source", "overwrite", "hyper_update",
         ),
+        "publish_deleted": _choice(
+            "Publish deleted",
+            "Take rows that are retracted out of the extracts, or keep them, marked",
+            "remove", "keep",
+        ),
     },
 }  # fmt: skip
