@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 
@@ -154,3 +155,43 @@ def test_a_gateway_in_between_answers_in_html(server, client):
 
     assert (away.value.code, busy.value.code) == (503, "")
     assert server.tableau.site("finance").refreshes == []
+
+
+def test_a_small_file_is_published_in_one_request_and_can_be_read_back(server, client, tmp_path):
+    file = tmp_path / "ap.hyper"
+    file.write_bytes(os.urandom(1 << 20))
+    project = the(client, "AP Invoices").project_id
+    item = tsc.DatasourceItem(project, "AP extract")
+    made = client.datasources.publish(item, file, "CreateNew")
+    with pytest.raises(tsc.ServerResponseError) as there:
+        client.datasources.publish(item, file, "CreateNew")
+    again = client.datasources.publish(item, file, "Overwrite")
+    held = server.tableau.site("finance").find("Finance/AP extract")
+
+    assert (made.id, again.id) == (held.id, held.id)
+    assert there.value.code == "409006"
+    assert held.files == [("ap.hyper", file.read_bytes())]
+    client.datasources.publish(item, file, "Append")
+    assert len(held.files) == 2
+
+
+def test_a_large_file_comes_in_parts_and_stands_there_when_its_job_is_done(
+    server, client, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TSC_CHUNK_SIZE_MB", "1")
+    monkeypatch.setenv("TSC_FILESIZE_LIMIT_MB", "2")
+    server.tableau.plan = Plan(1, 1)
+    file = tmp_path / "ap.hyper"
+    file.write_bytes(os.urandom((2 << 20) + 17))
+    item = tsc.DatasourceItem(the(client, "AP Invoices").project_id, "AP extract")
+    job = client.datasources.publish(item, file, "Overwrite", as_job=True)
+    before = list(client.datasources.filter(name="AP extract"))
+    server.let_pass(3)
+
+    assert (job.finish_code, job.completed_at, before) == (1, None, [])
+    assert client.jobs.get_by_id(job.id).finish_code == 0
+    assert the(client, "AP extract")
+    ((_, content),) = server.tableau.site("finance").find("Finance/AP extract").files
+    assert content == file.read_bytes()
+    assert [call.method for call in server.calls if "fileUploads" in call.path] == [
+        "POST", "PUT", "PUT", "PUT"]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kinetic_sandbox.tableau.words import words
 from kinetic_sandbox.tableau.xml import Element, element
@@ -34,11 +34,15 @@ class Version(NamedTuple):
 
 @dataclass(frozen=True)
 class Body:
-    """What was sent: bytes, how they are to be read, and their XML where they are that."""
+    """What was sent, as far as it is of that kind.
 
-    content: bytes = field(default=b"", repr=False)
-    content_type: str = ""
+    Attributes:
+        files: name and bytes, by the part's name.
+    """
+
     xml: Element | None = None
+    json: Any = None
+    files: Mapping[str, tuple[str, bytes]] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import secrets
 import time
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NoReturn
 
 from kinetic_sandbox.tableau.call import Refused
+from kinetic_sandbox.tableau.hyper import DoesNotFit
 from kinetic_sandbox.tableau.resources import (
+    FAILED,
     REFRESH,
     SUCCESS,
     Content,
@@ -314,4 +316,7 @@ class Tableau:
             if code is not None:
                 effect, job.effect = job.effect, None
                 if code == SUCCESS and effect is not None:
-                    effect()
+                    try:
+                        effect()
+                    except DoesNotFit as error:
+                        job.plan = replace(job.plan, finish_code=FAILED, notes=str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from kinetic_sandbox.tableau.hyper import updated
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -77,6 +79,17 @@ class DataSource(Content):
     files: list[tuple[str, bytes]] = field(default_factory=list, repr=False)
     updates: list[Update] = field(default_factory=list)
     connection_id: str = ""
+
+    def apply(self, update: Update) -> None:
+        """Do to the file what the update says; of several, to the last.
+
+        Raises:
+            DoesNotFit: the update asks for what is not there.
+        """
+        if self.kind == "hyper" and self.files:
+            name, content = self.files[-1]
+            self.files[-1] = (name, updated(content, update.actions, update.payload))
+        self.updates.append(update)
 
     @property
     def is_live_to_hyper(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from kinetic_sandbox.tableau import content, jobs, refreshes
+from kinetic_sandbox.tableau import content, jobs, publishing, refreshes, uploads
 from kinetic_sandbox.tableau.call import Call, Done, Version
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _FIRST = Version(2, 0)
 READ, RUN, JOBS = "tableau:content:read", "tableau:tasks:run", "tableau:jobs:read"
+CREATE, CHANGE = "tableau:datasources:create", "tableau:datasources:update"
+UPLOAD = "tableau:file_uploads:create"
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,17 @@ ROUTES = (
     _on_site("GET", "/datasources/{datasource}", content.datasource, READ),
     _on_site("GET", "/datasources/{datasource}/connections", content.connections, READ),
     _on_site("POST", "/datasources/{datasource}/refresh", refreshes.datasource, RUN, since="2.8"),
+    _on_site("POST", "/datasources", publishing.published, CREATE),
+    _on_site("PATCH", "/datasources/{datasource}/data", publishing.updated, CHANGE, since="3.13"),
+    _on_site(
+        "PATCH",
+        "/datasources/{datasource}/connections/{connection}/data",
+        publishing.updated,
+        CHANGE,
+        since="3.13",
+    ),
+    _on_site("POST", "/fileUploads", uploads.begun, UPLOAD),
+    _on_site("PUT", "/fileUploads/{upload}", uploads.appended, UPLOAD),
     _on_site("GET", "/workbooks", content.workbooks, READ),
     _on_site("GET", "/workbooks/{workbook}", content.workbook, READ),
     _on_site("POST", "/workbooks/{workbook}/refresh", refreshes.workbook, RUN, since="2.8"),

@@ -13,6 +13,7 @@ from kinetic_sandbox.kinetic.http.answers import Answer
 from kinetic_sandbox.service import PREFIX, FaultyService
 from kinetic_sandbox.tableau import routes
 from kinetic_sandbox.tableau.call import Body, Call, Done, Refused, Version
+from kinetic_sandbox.tableau.multipart import PAYLOAD, parts
 from kinetic_sandbox.tableau.schema import Schema
 from kinetic_sandbox.tableau.settings import controls
 from kinetic_sandbox.tableau.signing_in import signed_in
@@ -104,34 +105,38 @@ class TableauServer(FaultyService):
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
     ) -> Answer | None:
         """Answer one request; None closes the connection."""
-        parts = urlsplit(target)
-        if parts.path.startswith(PREFIX + "/"):
-            return self._control.answer(method, parts.path, body)
+        to = urlsplit(target)
+        if to.path.startswith(PREFIX + "/"):
+            return self._control.answer(method, to.path, body)
         call = ReceivedCall(
-            method, parts.path, dict(parse_qsl(parts.query)), dict(headers), size=len(body)
+            method, to.path, dict(parse_qsl(to.query)), dict(headers), size=len(body)
         )
-        call.name = self._named(method, parts.path)
+        call.name = self._named(method, to.path)
         sent = self._read(call, body, headers.get("content-type", ""))
         self.calls.append(call)
         answer = self.befallen(method, call.name, lambda: self._worked(call, sent))
         call.status = answer.status if answer else 0
         return answer
 
-    def _read(self, call: ReceivedCall, body: bytes, content_type: str) -> Body:
+    def _read(self, call: ReceivedCall, body: bytes, content_type: str) -> Body | None:
+        """The body, None where it is not what its type says."""
         kind = content_type.partition(";")[0]
-        if kind == "application/json" and body:
-            call.body = json.loads(body)
-        if kind not in {"text/xml", "application/xml"} or not body:
-            return Body(body, content_type)
-        self._hold_against(f"{call}, the request", body)
-        if not call.path.endswith(_SECRET):
-            call.body = body.decode()
+        files = parts(body, content_type) if kind == "multipart/mixed" else {}
         try:
-            return Body(body, content_type, parsed(body))
-        except ParseError:
-            return Body(body, "no XML")
+            if kind == "application/json" and body:
+                call.body = json.loads(body)
+                return Body(json=call.body)
+            sent = files.get(PAYLOAD, ("", b""))[1] if files else body
+            if not sent or (not files and kind not in {"text/xml", "application/xml"}):
+                return Body(files=files)
+            self._hold_against(f"{call}, the request", sent)
+            if not call.path.endswith(_SECRET):
+                call.body = sent.decode()
+            return Body(parsed(sent), files=files)
+        except (ParseError, ValueError):
+            return None
 
-    def _worked(self, call: ReceivedCall, sent: Body) -> Answer:
+    def _worked(self, call: ReceivedCall, sent: Body | None) -> Answer:
         self.tableau.settle()
         try:
             done = self._done(call, sent)
@@ -145,7 +150,7 @@ class TableauServer(FaultyService):
             self._hold_against(f"{call}, the answer", answer.body)
         return answer
 
-    def _done(self, call: ReceivedCall, sent: Body) -> Done:
+    def _done(self, call: ReceivedCall, sent: Body | None) -> Done:
         _, _, version_text, *_ = [*call.path.split("/", 3), "", "", ""]
         version = self._version(version_text)
         rest = call.path.removeprefix(f"/api/{version_text}")
@@ -153,8 +158,8 @@ class TableauServer(FaultyService):
         if found is None or found[0].since > version:
             raise Refused("404003", rest)
         route, places = found
-        if sent.content_type == "no XML":
-            raise Refused("400000", "the body is no XML")
+        if sent is None:
+            raise Refused("400000", "the body is not of its type")
         if route is routes.SERVER_INFO:
             return self._server_info()
         if route is routes.SIGN_IN:
