@@ -130,6 +130,7 @@ def open_warehouse(config: Config) -> Warehouse:
             connect_args=dialect.connect_arguments(),
             pool_pre_ping=dialect.TOUCHES,
         )
+        return Warehouse(config, engine, dialect)
     except (ImportError, NoSuchModuleError) as error:
         raise ConfigError(
             f"the driver for `sqlalchemy_url` is not installed ({error}): install "
@@ -137,4 +138,3 @@ def open_warehouse(config: Config) -> Warehouse:
         ) from error
     except SQLAlchemyError as error:
         raise ConfigError(f"`sqlalchemy_url`: {explain(error, config)}") from error
-    return Warehouse(config, engine, dialect)
