@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import json
-import socket
-import threading
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timezone
-from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
-from kinetic_sandbox.faults import Fault, Faults
-from kinetic_sandbox.kinetic.http.answers import Answer, html_answer, json_answer, wire_bytes
+from kinetic_sandbox.control import Control
+from kinetic_sandbox.kinetic.http.answers import Answer, json_answer
 from kinetic_sandbox.looker import routes
 from kinetic_sandbox.looker.call import ROOT, Call, Done, Refused, not_found
 from kinetic_sandbox.looker.contract import Contract
-from kinetic_sandbox.looker.control import PREFIX, Control
-from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
+from kinetic_sandbox.looker.control import controls
+from kinetic_sandbox.service import PREFIX, FaultyService
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from kinetic_sandbox.faults import Fault
     from kinetic_sandbox.looker.instance import Looker, Session
 
 _SERVED_BY = {"Server": "nginx", "X-Content-Type-Options": "nosniff"}
@@ -51,7 +48,7 @@ class ReceivedCall:
         return f"{self.method} {self.path.removeprefix(ROOT)}"
 
 
-class LookerServer(LoopbackService):
+class LookerServer(FaultyService):
     """Serves an instance on loopback from entering the context until leaving it.
 
     Args:
@@ -64,34 +61,31 @@ class LookerServer(LoopbackService):
         self.looker = looker
         self.calls: list[ReceivedCall] = []
         self.violations: list[str] = []
-        self.faults = Faults()
         self._contract = Contract(description) if description else None
-        self._lock = threading.Lock()
-        self._stopping = threading.Event()
-        self._control = Control(self)
-        server = _HttpServer(("127.0.0.1", port), _Handler)
-        server.owner = self
-        super().__init__(server)
-
-    @property
-    def url(self) -> str:
-        """The instance's address, as in a browser."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def control_url(self) -> str:
-        """The root of the control plane."""
-        return self.url + PREFIX
+        super().__init__(port, _SERVED_BY)
+        self._control = Control(self, controls(looker))
 
     @property
     def asked(self) -> list[str]:
         """The calls so far, such as "PATCH /datagroups/1"."""
         return [str(call) for call in self.calls]
 
-    def stop(self) -> None:
-        """Stop answering, and let nobody wait."""
-        self._stopping.set()
-        super().stop()
+    def now(self) -> float:
+        """Seconds since 1970."""
+        return self.looker.now()
+
+    def let_pass(self, seconds: float) -> None:
+        """Move the clock."""
+        self.looker.let_pass(seconds)
+
+    def expire(self) -> None:
+        """End every token."""
+        self.looker.expire_tokens()
+
+    def refusal(self, fault: Fault, method: str, path: str) -> Answer:
+        """An error with the fault's message."""
+        told = Refused(fault.status, fault.message).body(method, path)
+        return json_answer(told, fault.status)
 
     def answer(
         self, method: str, target: str, headers: Mapping[str, str], body: bytes
@@ -107,25 +101,11 @@ class LookerServer(LoopbackService):
         if content_type == _JSON and body:
             call.body = json.loads(body)
         self.calls.append(call)
-        answer = self._befallen(call, parts.query, body, content_type)
+        answer = self.befallen(
+            method, path, lambda: self._worked(call, parts.query, body, content_type)
+        )
         call.status = answer.status if answer else 0
         return answer
-
-    def _befallen(
-        self, call: ReceivedCall, query: str, body: bytes, content_type: str
-    ) -> Answer | None:
-        fault = self.faults.next(call.method, call.path)
-        if fault is not None and (instead := _instead(fault, call)) is not None:
-            return instead if instead.status else None
-        if fault is not None and fault.kind == "expire":
-            self.looker.expire_tokens()
-        if fault is not None and fault.kind == "slow":
-            self._stopping.wait(fault.seconds)
-        with self._lock:
-            answer = self._worked(call, query, body, content_type)
-        if fault is not None and fault.kind == "lost":
-            return None
-        return replace(answer, cut="length") if fault and fault.kind == "half" else answer
 
     def _worked(self, call: ReceivedCall, query: str, body: bytes, content_type: str) -> Answer:
         found = routes.find(call.method, call.path)
@@ -205,49 +185,3 @@ class LookerServer(LoopbackService):
         )
         if wrong:
             self.violations.append(f"{call}, {what}: {wrong}")
-
-
-def _instead(fault: Fault, call: ReceivedCall) -> Answer | None:
-    """What is answered without anything being done; status 0 is no answer at all."""
-    if fault.kind == "cut":
-        return Answer(0)
-    if fault.kind == "redirect":
-        answer = Answer(302, b"", "text/html")
-        return replace(answer, headers={"Location": fault.location})
-    wait = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-    if fault.kind == "html":
-        return replace(html_answer(fault.status, "The upstream server is away."), headers=wait)
-    if fault.kind == "status":
-        told = Refused(fault.status, fault.message).body(call.method, call.path)
-        return replace(json_answer(told, fault.status), headers=wait)
-    return None
-
-
-class _HttpServer(LoopbackServer):
-    owner: LookerServer
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _HttpServer
-
-    def do_GET(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        body = self.rfile.read(length) if length else b""
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.owner.answer(self.command, self.path, headers, body)
-        if answer is None:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        now = datetime.fromtimestamp(self.server.owner.looker.now(), timezone.utc)
-        told = replace(answer, headers={**_SERVED_BY, **answer.headers})
-        self.wfile.write(wire_bytes(told, now))
-        if answer.cut:
-            self.close_connection = True
-
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET  # noqa: N815
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing; what was asked stands in `calls`."""

@@ -70,11 +70,11 @@ class TableauServer(FaultyService):
     """
 
     def __init__(self, tableau: Tableau, port: int = 0, schema: Path | None = None) -> None:
-        super().__init__(port, _SERVED_BY)
         self.tableau = tableau
         self.calls: list[ReceivedCall] = []
         self.violations: list[str] = []
         self._schema = Schema(schema) if schema else None
+        super().__init__(port, _SERVED_BY)
         self._control = Control(self, controls(tableau))
 
     @property
