@@ -56,7 +56,8 @@ class Run:
         self._audit.begin(connection, self._id, stream, loaded, wants_looker=self._wants_looker)
 
     def count(self, stream: str, rows: pa.Table) -> None:
-        """A batch is in its table."""
+        """A batch is in its table, and so the run goes on."""
+        self.is_complete = False
         if stream != ACCOUNT:
             so_far = self._loads.get(stream) or Loaded(self._began[stream])
             self._loads[stream] = _with(so_far, rows)

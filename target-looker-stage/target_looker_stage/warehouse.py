@@ -126,7 +126,7 @@ def open_warehouse(config: Config) -> Warehouse:
     dialect = dialect_of(config)
     try:
         engine = create_engine(
-            config.url,
+            dialect.url(),
             connect_args=dialect.connect_arguments(),
             pool_pre_ping=dialect.TOUCHES,
         )

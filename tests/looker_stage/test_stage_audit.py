@@ -85,6 +85,17 @@ def test_a_run_that_the_tap_did_not_complete_is_cut_and_its_state_is_kept(stage)
     assert states == [{"seen": 1}]
 
 
+def test_a_run_that_goes_on_after_its_mark_is_not_complete(stage):
+    stage.settings["batch_size_rows"] = 1
+
+    stage.load(
+        schema("vendors"), record("vendors", 1, **RUN), end("r1"), record("vendors", 2, **RUN),
+        state(2), record("vendors", 3, **RUN),
+    )  # fmt: skip
+
+    assert {row["status"] for row in stage.audit("r1").values() if row["stream"] != "*"} == {"cut"}
+
+
 def test_a_run_that_failed_has_left_word_of_what_it_loaded(stage):
     stage.settings["batch_size_rows"] = 1
 

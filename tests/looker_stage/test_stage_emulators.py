@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ import bigquery
 import databricks_workspace as databricks
 import pytest
 import snowflake
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from environments import ROOT, programs
 from harness import environment
 from redirect import Redirect
@@ -224,6 +227,37 @@ def test_rows_without_a_key_are_appended(stage):
     stage.load(schema("log", keys=()), record("log", 1), record("log", 1), state(1))
 
     assert len(stage.rows("log")) == 2
+
+
+def test_snowflake_takes_a_key_pair_in_place_of_a_password(tmp_path):
+    readme = (PACKAGE / "README.md").read_text()
+    (told,) = re.findall(r"`(snowflake://[^`]+private_key_file=[^`]+)`", readme)
+    key = rsa.generate_private_key(65537, 2048).private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.BestAvailableEncryption(b"phrase"),
+    )
+    (tmp_path / "key.p8").write_bytes(key)
+    for what, value in {
+        "user@": f"{snowflake.USER}@", "account/": f"{snowflake.ACCOUNT}/",
+        "DATABASE": snowflake.DATABASE, "=W": f"={snowflake.WAREHOUSE}",
+        "=R": f"={snowflake.ROLE}", "/folder/key.p8": str(tmp_path / "key.p8"),
+    }.items():  # fmt: skip
+        assert what in told
+        told = told.replace(what, value)
+    with (
+        snowflake.emulator(tmp_path) as port,
+        snowflake.Front(port) as front,
+        Redirect({snowflake.HOSTS: front.port}, tmp_path) as redirect,
+    ):
+        client = snowflake.Snowflake(front, redirect, tmp_path, "EPICOR_STAGE")
+        stage = Emulated(
+            "snowflake", {"sqlalchemy_url": told}, redirect.variables, client.rows, tmp_path
+        )
+        stage.load(schema("pair"), record("pair", 1), state(1))
+
+        assert {login["AUTHENTICATOR"] for login in front.logins[:1]} == {"SNOWFLAKE_JWT"}
+        assert stage.by_key("pair").keys() == {1}
 
 
 def test_a_complete_run_is_accounted_for(stage):

@@ -15,7 +15,7 @@ from sqlalchemy import text
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import URL, Connection
 
     from target_looker_stage.config import Config
 
@@ -64,6 +64,10 @@ class Dialect(ABC):
         self.config = config
 
     # What is known before a connection is made.
+
+    def url(self) -> URL:
+        """For `create_engine`."""
+        return self.config.url
 
     def connect_arguments(self) -> dict[str, Any]:
         """For `create_engine(connect_args=...)`."""

@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import URL, Connection
 
     from target_looker_stage.config import Config
 
+_KEY_PAIR = ("private_key_file", "private_key_file_pwd")
+"""Parameters of a URL."""
 _FILES = "KINETIC_FILES"
 
 
@@ -43,9 +45,15 @@ class Snowflake(ReplacingDialect):
         super().__init__(config)
         self._folder = Folder()
 
+    def url(self) -> URL:
+        """Without what SQLAlchemy's dialect wants given in another way."""
+        return self.config.url.difference_update_query(_KEY_PAIR)
+
     def connect_arguments(self) -> dict[str, Any]:
-        """An end to the client's patience, which has none; times in UTC."""
+        """A key pair; an end to the client's patience, which has none; times in UTC."""
+        query = self.config.url.query
         return {
+            **{name: query[name] for name in _KEY_PAIR if name in query},
             "login_timeout": 300,
             "network_timeout": 600,
             "session_parameters": {"TIMEZONE": "UTC", "QUERY_TAG": "target-looker-stage"},
