@@ -87,6 +87,11 @@ def render_tap_readme(text: str) -> str:
     return _with_table(text, SETTINGS)
 
 
+def render_stage_readme(text: str) -> str:
+    """The Looker stage's README with the table of settings."""
+    return _with_table(text, STAGE_SETTINGS)
+
+
 def _with_table(text: str, declared: Schema) -> str:
     rows = ["| setting | kind | default | meaning |", "|---|---|---|---|"]
     for name, schema in declared["properties"].items():
@@ -169,6 +174,7 @@ def render_constraints(_: str) -> str:
 RENDERED = {
     "meltano.yml": render_meltano,
     "tap-epicor-kinetic/README.md": render_tap_readme,
+    "target-looker-stage/README.md": render_stage_readme,
     "docs/streams.md": render_streams,
     ".env.example": render_env,
     "constraints.txt": render_constraints,
