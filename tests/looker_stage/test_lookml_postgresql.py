@@ -61,3 +61,4 @@ def test_the_check_names_the_field_that_the_database_refuses(modelled, tmp_path)
 
     assert done.exit_code == 1
     assert f"{file}: vendors.name: column vendors.nome does not exist" in done.output
+    assert ", 1 problems" in done.output

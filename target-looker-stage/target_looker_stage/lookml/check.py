@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
-
 from target_looker_stage.errors import LoadError
-from target_looker_stage.explain import cause, is_passing
 
-from .compile import Compiler, NotCompiledError, Scope, UnresolvedError
+from .compile import Compiler
+from .offered import members, offered
 from .parsed import Field, Found, Problem, liquid, read, references
+from .scope import NotCompiledError, Scope, UnresolvedError
+from .trial import Trial, reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from pathlib import Path
 
     from .sql import Dialect
 
-_FIELDS_AT_ONCE = 250
-"""PostgreSQL takes 1,664 columns, and each measure needs up to three."""
-_SAMPLE_ROWS = 1000
-_LONGEST_REASON = 300
 _ASSERTED = re.compile(r"\s*\$\{([\w.]+)\}\s*(=|<=|>=|<|>)\s*(\d+)\s*")
 _TRUE = {
     "=": lambda a, b: a == b,
@@ -76,12 +72,12 @@ def check(
     """
     found = read(folders)
     report = Report(problems=list(found.problems))
-    compiler = Compiler(found, dialect)
+    trial = Trial(Compiler(found, dialect), ask)
     _check_includes(found, folders, report)
     _check_datagroups(found, ask, report)
     for name in found.explores:
-        _check_explore(found, name, compiler, ask, report)
-    _check_tests(found, compiler, ask, report)
+        _check_explore(found, name, trial, report)
+    _check_tests(found, trial, report)
     _check_dashboards(found, report)
     return report
 
@@ -95,13 +91,9 @@ def _check_includes(found: Found, folders: Sequence[Path], report: Report) -> No
         if str(pattern).startswith("/"):
             roots = {folder.resolve().parent for folder in folders}
         else:
-            roots = {_path(folders, file).resolve().parent}
+            roots = {Path(file).resolve().parent}
         if not any(each for root in roots for each in root.glob(inside)):
             report.add(file, f"include {pattern}", "no file is called so")
-
-
-def _path(folders: Sequence[Path], file: str) -> Path:
-    return type(folders[0])(file)
 
 
 def _check_datagroups(
@@ -113,7 +105,7 @@ def _check_datagroups(
             try:
                 ask(sql)
             except LoadError as error:
-                report.add(file, f"datagroup {body['name']}", f"sql_trigger: {_said(error)}")
+                report.add(file, f"datagroup {body['name']}", f"sql_trigger: {reason(error)}")
     named = [(body, file) for body, file in found.of("models")]
     named += [(body, file) for body, file in found.explores.values()]
     for body, file in named:
@@ -121,13 +113,7 @@ def _check_datagroups(
             report.add(file, body.get("name", "persist_with"), f"there is no datagroup {wanted}")
 
 
-def _check_explore(
-    found: Found,
-    name: str,
-    compiler: Compiler,
-    ask: Callable[[str], Sequence[Sequence[Any]]],
-    report: Report,
-) -> None:
+def _check_explore(found: Found, name: str, trial: Trial, report: Report) -> None:
     _, file = found.explores[name]
     try:
         scope = Scope.of(found, name)
@@ -136,11 +122,19 @@ def _check_explore(
         return
     if not _check_joins(scope, file, report):
         return
-    shown = list(_shown(scope, found.explores[name][0], file, report))
+
+    def tell(text: str) -> None:
+        report.add(file, f"explore {name}", text)
+
+    shown = list(offered(scope, found.explores[name][0], tell))
     for alias, each in shown:
         _check_words(scope, alias, each, report)
-    runnable = list(_compiled(name, shown, compiler, report))
-    _run(name, file, runnable, compiler, ask, report)
+    runnable = list(_compiled(name, shown, trial.compiler, report))
+    for refused, why in trial.refusals(name, runnable):
+        if refused is None:
+            report.add(file, f"explore {name}", why)
+        else:
+            report.add(refused.file, f"{refused.view}.{refused.name}", why)
     report.explores += 1
     report.fields += len(runnable)
 
@@ -191,51 +185,14 @@ def _check_joins(scope: Scope, file: str, report: Report) -> bool:
     return len(report.problems) == before
 
 
-def _shown(
-    scope: Scope, body: dict[str, Any], file: str, report: Report
-) -> Iterator[tuple[str, Field]]:
-    """The fields that an explore offers."""
-    limits = {alias: join["fields"] for alias, join in scope.joins.items() if "fields" in join}
-    for alias, view in scope.views.items():
-        allowed = set(view.fields)
-        for limit in (body.get("fields"), limits.get(alias)):
-            if limit is not None:
-                allowed &= _expanded(scope, alias, limit, file, report)
-        yield from ((alias, each) for name, each in view.fields.items() if name in allowed)
-
-
-def _expanded(
-    scope: Scope, alias: str, names: Sequence[str], file: str, report: Report
-) -> set[str]:
-    """The fields of one view that a list names: fields, sets with `*`, less those with `-`."""
-    found: set[str] = set()
-    for entry in names:
-        path = entry.lstrip("-")
-        if path == "ALL_FIELDS*":
-            found |= scope.views[alias].fields.keys()
-            continue
-        view, _, name = path.rpartition(".")
-        view = view or alias
-        if view not in scope.views:
-            report.add(file, f"explore {scope.name}", f"fields: {view} is not joined")
-        elif view == alias:
-            there = scope.views[alias]
-            some = (
-                there.sets.get(name[:-1]) if name.endswith("*")
-                else [name] if name in there.fields else None
-            )  # fmt: skip
-            if some is None:
-                report.add(file, f"explore {scope.name}", f"fields: there is no {path}")
-            else:
-                own = {each.rpartition(".")[2] for each in some}
-                found = found - own if entry.startswith("-") else found | own
-    return found
-
-
 def _check_words(scope: Scope, alias: str, each: Field, report: Report) -> None:
     """What a field names outside its SQL: drills, the sets that they use, Liquid, its order."""
     where = f"{each.view}.{each.name}"
-    paths = [*_members(scope, alias, each.body.get("drill_fields", ()), where, each.file, report)]
+
+    def tell(text: str) -> None:
+        report.add(each.file, where, text)
+
+    paths = list(members(scope, alias, each.body.get("drill_fields", ()), tell))
     paths += liquid(str(each.body.get("html", "")))
     for link in each.body.get("links", ()):
         paths += liquid(link["url"])
@@ -248,70 +205,7 @@ def _check_words(scope: Scope, alias: str, each: Field, report: Report) -> None:
             report.add(each.file, where, error)
 
 
-def _members(
-    scope: Scope, alias: str, names: Sequence[str], where: str, file: str, report: Report
-) -> Iterator[str]:
-    for name in names:
-        view, _, last = name.rpartition(".")
-        if not last.endswith("*"):
-            yield name
-            continue
-        sets = scope.views[view or alias].sets if (view or alias) in scope.views else {}
-        if last[:-1] not in sets:
-            report.add(file, where, f"there is no set {name}")
-            continue
-        for member in sets[last[:-1]]:
-            yield member if "." in member or not view else f"{view}.{member}"
-
-
-def _run(
-    name: str,
-    file: str,
-    runnable: Sequence[tuple[str, Field]],
-    compiler: Compiler,
-    ask: Callable[[str], Sequence[Sequence[Any]]],
-    report: Report,
-) -> None:
-    """All fields, in as few queries as the warehouses take; a query that fails, field by field."""
-    for start in range(0, len(runnable), _FIELDS_AT_ONCE):
-        some = runnable[start : start + _FIELDS_AT_ONCE]
-        try:
-            _ask(compiler, name, [path for path, _ in some], ask)
-        except LoadError as whole:
-            if whole.__cause__ is not None and is_passing(whole.__cause__):
-                raise  # the connection is gone, so no field is to blame
-            before = len(report.problems)
-            for path, each in some:
-                try:
-                    _ask(compiler, name, [path], ask)
-                except LoadError as error:
-                    report.add(each.file, f"{each.view}.{each.name}", _said(error))
-            if len(report.problems) == before:
-                report.add(file, f"explore {name}", _said(whole))
-
-
-def _said(error: LoadError) -> str:
-    """What the warehouse says of a statement, without the remedy for loads."""
-    if not isinstance(error.__cause__, DBAPIError):
-        return str(error)
-    return " ".join(str(cause(error.__cause__)).split())[:_LONGEST_REASON]
-
-
-def _ask(
-    compiler: Compiler,
-    explore: str,
-    paths: Sequence[str],
-    ask: Callable[[str], Sequence[Sequence[Any]]],
-) -> None:
-    ask(compiler.select(explore, paths, limit=1, sample_rows=_SAMPLE_ROWS))
-
-
-def _check_tests(
-    found: Found,
-    compiler: Compiler,
-    ask: Callable[[str], Sequence[Sequence[Any]]],
-    report: Report,
-) -> None:
+def _check_tests(found: Found, trial: Trial, report: Report) -> None:
     for body, file in found.of("tests"):
         where = f"test {body['name']}"
         source = body["explore_source"]
@@ -319,17 +213,17 @@ def _check_tests(
             base = Scope.of(found, source["name"]).base
             fields = [each.get("field", each["name"]) for each in source.get("columns", ())]
             paths = [each if "." in each else f"{base}.{each}" for each in fields]
-            sql = compiler.select(source["name"], paths)
+            sql = trial.compiler.select(source["name"], paths)
             for sort in source.get("sorts", ()):
                 for path, way in sort.items():
                     number = paths.index(path if "." in path else f"{base}.{path}") + 1
                     sql += f" ORDER BY {number} {'DESC' if way == 'desc' else 'ASC'}"
-            rows = ask(f"{sql} LIMIT {int(source.get('limit', 500))}")
+            rows = trial.ask(f"{sql} LIMIT {int(source.get('limit', 500))}")
         except (UnresolvedError, NotCompiledError) as error:
             report.add(file, where, error)
             continue
         except LoadError as error:
-            report.add(file, where, _said(error))
+            report.add(file, where, reason(error))
             continue
         except ValueError:
             report.add(file, where, "sorts by a column that it does not have")

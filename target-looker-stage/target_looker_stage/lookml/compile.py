@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .parsed import Field, Found, View, references
+from .scope import NotCompiledError, Scope, UnresolvedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,59 +39,6 @@ _JOINS = {
 }
 _REFERENCE = re.compile(r"\$\{([^}]*)\}")
 _COMPARED = re.compile(r"(>=|<=|<>|!=|>|<|=)?\s*(-?\d+(?:\.\d+)?)")
-
-
-class UnresolvedError(Exception):
-    """A name that nothing has; its text says which."""
-
-
-class NotCompiledError(Exception):
-    """LookML that is right, maybe, but that this compiler does not know; its text says what."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """The views of an explore, by the names that they have in it."""
-
-    name: str
-    base: str
-    views: dict[str, View]
-    joins: dict[str, dict[str, Any]]
-    where: str = ""
-
-    @classmethod
-    def of(cls, found: Found, name: str) -> Scope:
-        """The scope of an explore.
-
-        Raises:
-            UnresolvedError: where there is no such explore, or no view that it joins.
-        """
-        if name not in found.explores:
-            raise UnresolvedError(f"there is no explore {name}")
-        body, _ = found.explores[name]
-        base = str(body.get("view_name", name))
-        wanted: dict[str, str] = {base: body.get("from", base)}
-        joins = {each["name"]: each for each in body.get("joins", ())}
-        wanted |= {alias: join.get("from", alias) for alias, join in joins.items()}
-        for view in wanted.values():
-            if view not in found.views:
-                raise UnresolvedError(f"there is no view {view}")
-        views = {alias: found.views[view] for alias, view in wanted.items()}
-        return cls(name, base, views, joins, body.get("sql_always_where", ""))
-
-    def field(self, path: str, alias: str) -> tuple[str, Field]:
-        """A field, and the name of its view here.
-
-        Raises:
-            UnresolvedError: where there is none.
-        """
-        view, dot, name = path.rpartition(".")
-        view = view if dot else alias
-        if view not in self.views:
-            raise UnresolvedError(f"${{{path}}}: {view} is not joined in explore {self.name}")
-        if name not in self.views[view].fields:
-            raise UnresolvedError(f"there is no field {view}.{name}")
-        return view, self.views[view].fields[name]
 
 
 @dataclass
@@ -266,7 +214,7 @@ class Compiler:
         if conditions:
             value = f"CASE WHEN {' AND '.join(conditions)} THEN {value} END"
         taken = query.column(value)
-        if key and each.type in _REPEATS_MATTER and self._repeats(scope, query.views, alias):
+        if key and each.type in _REPEATS_MATTER and scope.repeats(query.views, alias):
             groups = map(self.dialect.partition, query.grouped)
             over = ", ".join([*groups, key, f"({value}) IS NULL"])
             turn = query.column(f"ROW_NUMBER() OVER (PARTITION BY {over} ORDER BY {key})")
@@ -316,28 +264,6 @@ class Compiler:
                 on = f" ON {conditions[alias]}" if conditions[alias] else ""
                 text += f" {kind} {source} AS {self._alias(alias)}{on}"
         return text
-
-    @staticmethod
-    def _repeats(scope: Scope, views: set[str], alias: str) -> bool:
-        """Whether a row of a view can come more than once in the joined rows."""
-        steps: dict[str, list[tuple[str, bool]]] = {}
-        for joined, join in scope.joins.items():
-            if joined in views:
-                one, _, other = join.get("relationship", "many_to_one").partition("_to_")
-                for path in references(join.get("sql_on", "")):
-                    holder = path.rpartition(".")[0]
-                    if holder != joined:
-                        steps.setdefault(holder, []).append((joined, other == "many"))
-                        steps.setdefault(joined, []).append((holder, one == "many"))
-        reached, open_views = {alias}, [alias]
-        while open_views:
-            for there, is_many in steps.get(open_views.pop(), ()):
-                if there not in reached:
-                    if is_many:
-                        return True
-                    reached.add(there)
-                    open_views.append(there)
-        return False
 
 
 def _condition(sql: str, kind: str, value: str) -> str:
