@@ -146,7 +146,11 @@ def _tableau(options: argparse.Namespace) -> int:
     tableau.plan = Plan(options.job_seconds / 4, options.job_seconds * 3 / 4)
     for site in tableau.sites:
         site.refreshes_per_hour = options.refreshes_per_hour
-    server = TableauServer(tableau, port=options.port, schema=options.schema)
+    try:
+        server = TableauServer(tableau, port=options.port, schema=options.schema)
+    except (ImportError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
     (user,), (app,) = tableau.users, tableau.apps
     ((token_name, token_secret),) = user.tokens.items()
     ((secret_id, secret_value),) = app.secrets.items()

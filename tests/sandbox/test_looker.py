@@ -373,7 +373,7 @@ def test_a_description_that_is_not_there_is_told(capsys):
 
 def test_the_readme_shows_every_fault_and_code_that_runs():
     page = (Path(__file__).parents[2] / "sandbox" / "README.md").read_text(encoding="utf-8")
-    _, _, page = page.partition("# The sandbox Looker")
+    page = page.partition("# The sandbox Looker")[2].partition("# The sandbox Tableau")[0]
     table = re.findall(r"^\| (`.*?) \|", page, re.MULTILINE)
 
     assert {name for cell in table for name in re.findall(r"`(\w+)`", cell)} == KINDS.keys()

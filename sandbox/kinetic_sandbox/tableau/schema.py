@@ -18,6 +18,10 @@ class Schema:
 
     Args:
         file: the schema.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: it is no schema of Tableau's REST API.
     """
 
     def __init__(self, file: Path) -> None:
@@ -45,9 +49,12 @@ class Schema:
 def _schema(file: Path) -> Any:  # noqa: ANN401 - of lxml
     from lxml import etree  # noqa: PLC0415
 
-    tree = etree.parse(str(file))
-    _relax(tree.getroot())
-    return etree.XMLSchema(tree)
+    try:
+        tree = etree.parse(str(file))
+        _relax(tree.getroot())
+        return etree.XMLSchema(tree)
+    except (etree.LxmlError, AttributeError, StopIteration) as error:
+        raise ValueError(f"{file} is no schema of Tableau's REST API: {error}") from error
 
 
 def _relax(root: Any) -> None:  # noqa: ANN401 - of lxml

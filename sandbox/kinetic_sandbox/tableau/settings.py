@@ -74,7 +74,7 @@ def _site(site: Site, now: float) -> dict[str, Any]:
 def _set(tableau: Tableau, given: dict[str, Any]) -> dict[str, Any]:
     """Names and values; those of a site with `site`, its content URL."""
     values = dict(given)
-    sites = [tableau.site(values.pop("site"))] if "site" in values else tableau.sites
+    sites = [_named(tableau, values.pop("site"))] if "site" in values else tableau.sites
     if unknown := sorted(values.keys() - _OF_ALL - _OF_A_SITE):
         known = ", ".join(sorted(_OF_ALL | _OF_A_SITE))
         raise ValueError(f"{unknown[0]!r} is no setting; known are {known}")
@@ -94,6 +94,13 @@ def _plan(tableau: Tableau, given: dict[str, Any]) -> dict[str, Any]:
     if target is None:
         tableau.plan = plan
     else:
-        found = tableau.site(site or tableau.sites[0].content_url).find(target)
+        found = (tableau.sites[0] if site is None else _named(tableau, site)).find(target)
         found.plans += [plan] * int(times or 1)
     return given
+
+
+def _named(tableau: Tableau, content_url: str) -> Site:
+    for each in tableau.sites:
+        if each.content_url == content_url:
+            return each
+    raise ValueError(f"{content_url!r} is no site")
