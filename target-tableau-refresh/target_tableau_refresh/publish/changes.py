@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from kinetic_batches.columns import spoken
 from kinetic_batches.errors import LoadError
+from kinetic_batches.sink import DELETED_AT
 
 from .columns import hyper_type, quoted, schema_of, union
 from .engine import TABLE
@@ -42,6 +43,7 @@ class Changes:
         self.keys: tuple[str, ...] = ()
         self.schema = pa.schema([])
         self.has_rows = False
+        self._is_plain = True
         self.file = folder.work(stream, "changes.hyper")
         self._alias = alias
         self._engine = engine
@@ -80,15 +82,23 @@ class Changes:
                 rows, file, compression="none", use_dictionary=False, write_statistics=False
             )
         source = f"external({_text(str(file))}, FORMAT => 'parquet')"
+        if DELETED_AT in rows.schema.names and rows[DELETED_AT].null_count < rows.num_rows:
+            self._is_plain = False
         if self.keys and self.has_rows:
-            self._engine.run(
+            again = self._engine.run(
                 f"DELETE FROM {self.table} t WHERE EXISTS "
                 f"(SELECT FROM {source} s WHERE {same_key(self.keys, 't', 's')})"
             )
+            self._is_plain = self._is_plain and not again
         names = listed(rows.schema.names)
         self._engine.run(f"INSERT INTO {self.table} ({names}) SELECT {names} FROM {source}")
         self.has_rows = True
         file.unlink()
+
+    @property
+    def is_extract(self) -> bool:
+        """Whether its file may be the first extract as it is: no row of it was ever taken out."""
+        return self._is_plain and not self.extract_schema.names
 
     @property
     def fits_extract(self) -> bool:
@@ -121,11 +131,13 @@ class Changes:
         self._engine.attach(self.file, self._alias)
         self.schema = schema_of(str(pending), self._engine.columns(self._alias))
         self.has_rows = True
+        self._is_plain = False
 
     def _rebuild(self, schema: pa.Schema) -> None:
         beside = quoted(self._alias, TABLE[0], "Wider")
         self._engine.run(f"CREATE TABLE {beside} ({defined(schema)})")
         if self.schema.names:
+            self._is_plain = False
             self._engine.run(
                 f"INSERT INTO {beside} SELECT {fitted(schema, self.schema)} FROM {self.table}"
             )

@@ -114,12 +114,13 @@ class Run:
             return Waiting(stream, file, is_new=False) if is_elsewhere else None
         changes = self.changes(stream)
         changes.fit(*self._expected[stream])
-        engine = self._start()
-        built = build(engine, self.folder, changes, keeps_marked=self._keeps_marked)
-        update = None
+        built, update = changes.file, None
+        if not changes.is_extract:
+            built = build(self._start(), self.folder, changes, keeps_marked=self._keeps_marked)
         if self._sends_changes and not is_elsewhere and changes.fits_extract and changes.keys:
-            payload = build_update(engine, self.folder, changes, keeps_marked=self._keeps_marked)
-            update = Update(*payload)
+            update = Update(
+                *build_update(self._start(), self.folder, changes, keeps_marked=self._keeps_marked)
+            )
         changes.close()
         _LOGGER.info("%s: the extract has %.1f MB", stream, built.stat().st_size / 1e6)
         return Waiting(stream, built, is_new=True, update=update)
