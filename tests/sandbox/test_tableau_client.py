@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import jwt
 import pytest
@@ -195,3 +196,119 @@ def test_a_large_file_comes_in_parts_and_stands_there_when_its_job_is_done(
     assert content == file.read_bytes()
     assert [call.method for call in server.calls if "fileUploads" in call.path] == [
         "POST", "PUT", "PUT", "PUT"]  # fmt: skip
+
+
+@pytest.mark.full
+def test_more_than_64_megabytes_are_published_as_they_are(server, client, tmp_path):
+    file = tmp_path / "ap.hyper"
+    piece = os.urandom(1 << 20)
+    with file.open("wb") as opened:
+        for _ in range(70):
+            opened.write(piece)
+    item = tsc.DatasourceItem(the(client, "AP Invoices").project_id, "AP extract")
+    client.datasources.publish(item, file, "Overwrite")
+    ((_, content),) = server.tableau.site("finance").find("Finance/AP extract").files
+
+    assert content == file.read_bytes()
+    parts = [call.size >> 20 for call in server.calls if call.method == "PUT"]
+    assert parts == [50, 20]
+
+
+def test_it_signs_in_with_a_web_token_and_with_a_password(server):
+    scopes = ("tableau:content:read", "tableau:tasks:run", "tableau:jobs:read")
+    by_app = signed_in(server, tsc.JWTAuth(web_token(server, *scopes), site_id="finance"))
+    user = server.tableau.users[0]
+    by_name = signed_in(server, tsc.TableauAuth(user.name, user.password, "finance"))
+
+    by_app.jobs.wait_for_job(by_app.datasources.refresh(the(by_app, "AP Invoices")), timeout=10)
+    assert the(by_name, "AP Invoices")
+    assert server.tableau.open_sessions == 2
+
+
+@pytest.mark.parametrize("wrong", ["token", "password", "web token"])
+def test_it_is_told_that_a_sign_in_failed(server, wrong):
+    auth = {
+        "token": by_token(server, secret="wrong"),
+        "password": tsc.TableauAuth(server.tableau.users[0].name, "wrong", "finance"),
+        "web token": tsc.JWTAuth(web_token(server, key="x" * 40), site_id="finance"),
+    }[wrong]
+    with pytest.raises(tsc.FailedSignInError) as raised:
+        signed_in(server, auth)
+
+    assert raised.value.code == "401001"
+
+
+def test_it_runs_a_task_and_gets_bytes_that_tell_the_job(server, client):
+    server.tableau.plan = SOON
+    (task,) = client.tasks.get()[0]
+    (job,) = tsc.JobItem.from_response(client.tasks.run(task), client.namespace)
+
+    assert task.target.id == the(client, "GL Balances").id
+    assert client.jobs.wait_for_job(job.id, timeout=5).datasource_name == "GL Balances"
+
+
+def test_it_refreshes_a_workbook_and_asks_for_an_incremental_refresh(server, client):
+    server.tableau.plan = SOON
+    (book,) = client.workbooks.filter(name="Month End", project_name="Finance")
+    source = the(client, "AP Invoices")
+    done = client.jobs.wait_for_job(client.workbooks.refresh(book), timeout=5)
+    client.jobs.wait_for_job(client.datasources.refresh(source, incremental=True), timeout=5)
+
+    assert done.workbook_name == "Month End"
+    assert server.tableau.site("finance").refreshes == [
+        "Finance/Month End", "Finance/AP Invoices (incremental)"]  # fmt: skip
+    assert [each.type for each in client.jobs.filter(status="Success")] == [
+        "increment_extracts", "refresh_extracts"]  # fmt: skip
+
+
+def test_jobs_are_found_by_their_time(server, client):
+    began = datetime.now(timezone.utc)
+    server.tableau.plan = SOON
+    client.datasources.refresh(the(client, "AP Invoices"))
+    server.let_pass(60)
+    client.datasources.refresh(the(client, "GL Balances"))
+    late = client.jobs.filter(created_at__gt=began + timedelta(seconds=30))
+    early = client.jobs.filter(created_at__lte=began + timedelta(seconds=30), job_type__in=[
+        "refresh_extracts", "increment_extracts"])  # fmt: skip
+
+    assert [each.title for each in late] == ["GL Balances"]
+    assert [each.title for each in early] == ["AP Invoices"]
+
+
+def test_it_sees_the_rate_limit_as_429000_with_minutes(server, client):
+    server.tableau.site("finance").refreshes_per_hour = 1
+    client.datasources.refresh(the(client, "AP Invoices"))
+    with pytest.raises(tsc.ServerResponseError) as raised:
+        client.datasources.refresh(the(client, "GL Balances"))
+
+    assert raised.value.code == "429000"
+    assert "retry after 60 minutes" in raised.value.detail
+
+
+def test_it_takes_a_german_conflict_for_what_it_is(server, client):
+    server.tableau.language = "de"
+    source = the(client, "AP Invoices")
+
+    assert client.datasources.refresh(source)
+    assert client.datasources.refresh(source) is None
+
+
+def test_it_falls_back_to_2_4_when_it_cannot_learn_the_version(server):
+    """Why the pipeline looks at the version itself."""
+    server.faults.add(Fault("html", "serverInfo", status=503))
+    client = signed_in(server)
+
+    assert client.version == "2.4"
+    with pytest.raises(tsc.server.exceptions.EndpointUnavailableError):
+        client.datasources.refresh("any")
+
+
+def test_rights_are_403004_and_unknown_ids_404004(server, client):
+    source = the(client, "AP Invoices")
+    with pytest.raises(tsc.ServerResponseError) as missing:
+        client.datasources.refresh(str(uuid.uuid4()))
+    server.tableau.users[0].may_do.discard("refresh")
+    with pytest.raises(tsc.ServerResponseError) as denied:
+        client.datasources.refresh(source)
+
+    assert (missing.value.code, denied.value.code) == ("404004", "403004")
