@@ -179,3 +179,26 @@ def test_segments_of_a_tenant_are_labels_without_a_way_out(tmp_path):
     dimensions = named(made.views()["gl_transactions"], "dimensions")
     assert dimensions["segvalue1"]["label"] == "Abteilung / Dept evil x Code"
     assert dimensions["segvalue2"]["hidden"] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("epicor", "shown"),
+    [
+        ("InvoiceNum", "Invoice Num"),
+        ("GLAcctDispGLShortAcct", "GL Acct Disp GL Short Acct"),
+        ("PlantRating_c", "Plant Rating"),
+        ("Größe_c", "Größe"),
+        ("UD_SysRevID", "UD Sys Rev ID"),
+        ("POs", "POs"),
+        ("slow_movers", "Slow Movers"),
+    ],
+)
+def test_epicors_name_is_read_as_words(epicor, shown):
+    assert spoken(epicor) == shown
+
+
+def test_a_title_of_nothing_but_signs_leaves_the_columns_name(tmp_path):
+    made = modelled(tmp_path, {"amount_c": "{{}}"}).generated()
+
+    (view,) = made.views().values()
+    assert named(view, "dimensions")["amount_c"]["label"] == "amount_c"

@@ -12,12 +12,11 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
 
 _NAME = re.compile(r"\w[\w .-]*")
 _NOT_IN_LABELS = re.compile(r"[^\w .,/&()'+:-]+")
 _LONGEST_LABEL = 80
-_WORDS = re.compile(r"[A-Z]+(?![a-z])s?\d*|[A-Z]?[a-z]+\d*|\d+|[^\W\d_a-zA-Z]+\d*")
 
 
 def is_safe_name(name: str) -> bool:
@@ -34,14 +33,27 @@ def label(text: str) -> str:
 def spoken(epicor_name: str) -> str:
     """`InvoiceNum` as `Invoice Num`, `PlantRating_c` as `Plant Rating`."""
     name = epicor_name.removesuffix("_c").removesuffix("_C")
-    words = _WORDS.findall(name)
+    words = [word for part in re.split(r"[\W_]+", name) for word in _words(part)]
     return label(" ".join(word[:1].upper() + word[1:] for word in words) or name)
+
+
+def _words(part: str) -> Iterator[str]:
+    """`GLAcctDisp` as GL, Acct, Disp; `POs` is one."""
+    start = 0
+    for at in range(1, len(part)):
+        before, here, after = part[at - 1], part[at], part[at + 1 :]
+        begins = here.isupper() and not before.isupper()
+        if begins or (here.isupper() and after[:1].islower() and after != "s"):
+            yield part[start:at]
+            start = at
+    if part:
+        yield part[start:]
 
 
 def field_name(column: str, taken: Collection[str] = ()) -> str:
     """A name that LookML takes: small letters, digits and `_`, none of `taken`."""
     folded = unicodedata.normalize("NFKD", column.lower())
-    name = re.sub("[^a-z0-9]+", "_", folded).strip("_")
+    name = re.sub("[^a-z0-9_]+", "_", folded).strip("_")
     if name[:1].isdigit():
         name = f"c_{name}"
     lossless = name == column.lower().strip("_")

@@ -10,7 +10,7 @@ from target_looker_stage.names import stored_name
 
 from .facts import STREAMS
 from .facts.shapes import DELETED_AT, MOMENTS, TECHNICAL, StreamFacts
-from .safe_text import field_name, is_safe_name, label
+from .safe_text import field_name, is_safe_name, label, spoken
 from .sql import Dialect, Kind
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def staged_table(
         types: the warehouse's type by column, as it shows them.
         dialect: of the warehouse.
     """
-    facts = STREAMS.get(stream.name) or StreamFacts(stream.name, label(stream.name))
+    facts = STREAMS.get(stream.name) or StreamFacts(stream.name, spoken(stream.name))
     notes: list[str] = []
     columns = _named(_staged(stream, types, dialect, notes), facts)
     by_epicor = {column.epicor.casefold(): column for column in columns}

@@ -116,7 +116,7 @@ class ViewMaker:
         """Days stay days; real moments go by the reader's zone; the rest is shown in UTC."""
         dialect = self.templates.dialect
         name = f"${{TABLE}}.{dialect.quoted(column.stored)}"
-        spelt = spoken(column.epicor)
+        spelt = spoken(column.epicor) or column.name
         for ending in (" Date", " Dt", " On", " At"):
             spelt = spelt.removesuffix(ending)
         made: Lookml = {"name": column.name, "label": spelt}
@@ -141,7 +141,7 @@ class ViewMaker:
         for segment in self.segments:
             if segment.column.casefold() == column.epicor.casefold():
                 return label(f"{segment.name} Code")
-        return spoken(column.epicor)
+        return spoken(column.epicor) or column.name
 
     def _is_hidden(self, table: Table, column: Column) -> bool:
         if column.epicor.casefold() == "company" and COMPANY not in table.columns:
