@@ -89,7 +89,8 @@ class _Following:
                 for item in list(self.active):
                     self._look(item)
                 for item in list(self.waiting):
-                    self._try_to_start(item)
+                    if item in self.waiting:
+                        self._try_to_start(item)
                 if self._clock.now() >= self._until:
                     self._give_up()
                     return

@@ -119,7 +119,7 @@ class Tableau:
         self.site = site
         self._config = config
         self._clock = clock
-        self._wire = Wire(config.server_url, config.ca_bundle)
+        self._wire = Wire(config.server_url, config.ca_bundle, clock)
         self._server = tsc.Server(
             config.server_url,
             http_options={"timeout": config.timeout_seconds},
@@ -185,7 +185,7 @@ class Tableau:
                 credentials = tsc.PersonalAccessTokenAuth(login.name, login.secret, place)
             case ConnectedApp():
                 credentials = tsc.JWTAuth(
-                    web_token(login, self._scopes, self._wire.ahead), site_id=place
+                    web_token(login, self._scopes, self._wire.time), site_id=place
                 )
             case Password():
                 credentials = tsc.TableauAuth(login.username, login.secret, place)
@@ -404,6 +404,10 @@ class Tableau:
         return Target(kind, item.id, f"{project}/{item.name}", has_extracts, kind, item.id)
 
     def _project_path(self, luid: str) -> str:
+        return self.projects().get(luid, "")
+
+    def projects(self) -> dict[str, str]:
+        """Paths of the projects that this user sees, by id."""
         if self._paths is None:
             projects = self.call(lambda server: list(tsc.Pager(server.projects.get)))
             by_id = {each.id: each for each in projects}
@@ -414,7 +418,12 @@ class Tableau:
                     names.append(above.name)
                     above = by_id.get(above.parent_id)
                 self._paths[each.id] = "/".join(reversed(names))
-        return self._paths.get(luid, "")
+        return self._paths
+
+    def datasource(self, project: str, name: str) -> Target | None:
+        """A data source by its project's path and its name; None where there is none."""
+        found = self._content("datasource", name)
+        return next((each for each in found if each.path == f"{project}/{name}"), None)
 
     def shows_permissions(self, target: Target) -> bool | None:
         """Whether this user sees who may do what, as owners, leaders and administrators do.
@@ -439,14 +448,18 @@ class Tableau:
     # Refreshing.
 
     def start(self, target: Target, *, incremental: bool) -> Job | None:
-        """Queue a refresh; None where one is queued or running already.
+        """Queue a refresh; None where one of others is queued or running already.
 
         Raises:
             Throttled, Refused, TableauError: as `call`.
         """
         is_incremental = incremental and self.can_refresh_incrementally
+        asked_at = int(self._wire.time)
+        tries = 0
 
         def ask(server: Any) -> Any:  # noqa: ANN401
+            nonlocal tries
+            tries += 1
             if target.kind == "task":
                 answer = server.tasks.run(tsc.TaskItem(target.id, "extractRefresh", 50))
                 return tsc.JobItem.from_response(answer, server.namespace)[0]
@@ -455,8 +468,13 @@ class Tableau:
         try:
             item = self.call(ask)
         except _Queued:
-            return None
-        return None if item is None else self._job(item)
+            item = None
+        if item is not None:
+            return self._job(item)
+        job = self.open_job(target) if tries > 1 else None
+        # The answer to the first try was lost, and the second one met what that had begun.
+        is_ours = job and job.queued_at and job.queued_at.timestamp() >= asked_at
+        return job if is_ours else None
 
     @property
     def can_refresh_incrementally(self) -> bool:

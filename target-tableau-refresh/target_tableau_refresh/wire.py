@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -18,6 +17,8 @@ from .errors import Away, ConfigError
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from .clock import Clock
+
 
 class Wire:
     """Makes HTTP sessions.
@@ -30,14 +31,21 @@ class Wire:
     Args:
         server_url: where requests go.
         ca_bundle: a file of authorities to trust, or nothing.
+        clock: of this machine.
     """
 
-    def __init__(self, server_url: str, ca_bundle: str) -> None:
+    def __init__(self, server_url: str, ca_bundle: str, clock: Clock) -> None:
         self.status = 0
         self.retry_after: float | None = None
         self.ahead = 0.0
         self._url = server_url
         self._ca_bundle = ca_bundle
+        self._clock = clock
+
+    @property
+    def time(self) -> float:
+        """Seconds since 1970, by Tableau's clock."""
+        return self._clock.wall().timestamp() + self.ahead
 
     def session(self) -> requests.Session:
         """A session; of the environment only the proxies and the authorities count."""
@@ -53,7 +61,7 @@ class Wire:
         self.status = answer.status_code
         self.retry_after = None
         if date := _date(answer.headers.get("Date")):
-            self.ahead = date.timestamp() - time.time()
+            self.ahead = (date - self._clock.wall()).total_seconds()
         if wait := answer.headers.get("Retry-After"):
             self.retry_after = _seconds(wait, date)
         if answer.is_redirect:
