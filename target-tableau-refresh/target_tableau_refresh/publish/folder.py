@@ -120,6 +120,11 @@ class Folder:
                 "its rights, and run again"
             ) from error
 
+    def renamed(self, file: Path, name: Path) -> Path:
+        """Give a file of this run another name."""
+        with self.writing():
+            return file.replace(name)
+
     def copy(self, file: Path, place: Path) -> None:
         """Copy a file."""
         with self.writing():

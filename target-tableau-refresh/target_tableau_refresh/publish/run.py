@@ -9,7 +9,7 @@ from .changes import Changes
 from .engine import Engine
 from .extract import build, build_update
 from .folder import Folder
-from .tell import Update, Waiting, tell
+from .tell import Update, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,7 +75,7 @@ class Run:
         self.stop()
         if publisher:
             for each in waiting:
-                tell(publisher, each, run_id)
+                publisher.tell(each, run_id)
                 published[each.stream] = publisher.place
                 self.folder.note_published(published)
         elif stale := {each.stream for each in waiting if each.is_new} & published.keys():
@@ -122,5 +122,7 @@ class Run:
                 *build_update(self._start(), self.folder, changes, keeps_marked=self._keeps_marked)
             )
         changes.close()
+        if built == changes.file:
+            built = self.folder.renamed(built, self.folder.work(stream, "hyper"))
         _LOGGER.info("%s: the extract has %.1f MB", stream, built.stat().st_size / 1e6)
         return Waiting(stream, built, is_new=True, update=update)

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from kinetic_batches.target import BatchTarget
 
+from target_tableau_refresh.clock import CLOCK
 from target_tableau_refresh.config import Config, of_environment
 from target_tableau_refresh.errors import ConfigError
 from target_tableau_refresh.settings import SETTINGS
 
 from .run import Run
 from .stream import StreamTable
+from .tell import Publisher
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from kinetic_batches.columns import Column
-
-    from .tell import Publisher
 
 _LOGGER = logging.getLogger("target-tableau-refresh.publish")
 _MARKER = "last_complete_run"
@@ -38,11 +38,13 @@ class PublishTarget(BatchTarget):
         super().__init__(**options)
         self.batch_size_rows = _BATCH_ROWS
         self.settings = Config.of({**self.config, **of_environment(os.environ)})
-        self.publisher = self._make_publisher()
+        self.publisher = Publisher(self.settings, CLOCK) if self.settings.server_url else None
         self._held: dict[str, Any] | None = None
         folder = self.settings.publish_folder
         if folder is None:
             raise ConfigError("`publish_folder` is missing, which `mode` publish needs")
+        if self.settings.publish_as != "overwrite" and not self.publisher:
+            raise ConfigError("`server_url` is missing, which `publish_as` hyper_update needs")
         self.run = Run(
             folder,
             keeps_marked=self.settings.publish_deleted == "keep",
@@ -72,6 +74,8 @@ class PublishTarget(BatchTarget):
             self._settle((self._held or {}).get(_MARKER))
         finally:
             self.run.close()
+            if self.publisher:
+                self.publisher.close()
         if self._held is not None:
             super().emit(self._held)
 
@@ -84,6 +88,3 @@ class PublishTarget(BatchTarget):
             "the tap did not say that its run is complete (no `%s` in its last STATE): the rows "
             "are kept, and the next complete run brings them into the extracts", _MARKER,
         )  # fmt: skip
-
-    def _make_publisher(self) -> Publisher | None:
-        return None
