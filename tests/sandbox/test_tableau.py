@@ -182,8 +182,17 @@ def test_a_web_token_is_taken_once_and_only_from_an_app_that_is_enabled(server, 
     assert client.sign_in(jwt=token).status == 200
     assert client.sign_in(jwt=token).code == "401001"
     assert client.sign_in(jwt="e30.e30").code == "401001"
-    server.tableau.apps[0].is_enabled = False
+    server.tableau.users[0].sites = {"plant"}
     assert client.sign_in(jwt=web_token(server)).code == "401001"
+    assert client.sign_in(site="plant", jwt=web_token(server)).status == 200
+    server.tableau.apps[0].is_enabled = False
+    assert client.sign_in(site="plant", jwt=web_token(server)).code == "401001"
+
+
+def test_a_web_token_is_judged_by_the_clock_of_the_server(server, client):
+    server.let_pass(3600)
+    assert client.sign_in(jwt=web_token(server)).code == "401001"
+    assert client.sign_in(jwt=web_token(server, exp=time.time() + 3900)).status == 200
 
 
 def test_a_web_token_opens_what_its_scopes_say(server, client):
@@ -358,6 +367,10 @@ def test_errors_are_told_in_the_language_of_the_deployment(server, client):
 def test_a_job_that_is_done_cannot_be_cancelled(server, client):
     server.tableau.plan = Plan(10, 10)
     job = client.refresh().one("job").get("id")
+    assert client.ask("GET", "/jobs", filter="startedAt:lt:2040-01-01").all("backgroundJob") == []
+    client.user.may_do.discard("cancel")
+    assert client.ask("PUT", f"/jobs/{job}").code == "403004"
+    client.user.may_do.add("cancel")
     assert client.ask("PUT", f"/jobs/{job}").status == 200
     assert client.ask("PUT", f"/jobs/{job}").code == "400031"
     cancelled = client.ask("GET", f"/jobs/{job}").one("job")

@@ -198,6 +198,20 @@ def test_a_large_file_comes_in_parts_and_stands_there_when_its_job_is_done(
         "POST", "PUT", "PUT", "PUT"]  # fmt: skip
 
 
+def test_a_publish_that_fails_or_is_cancelled_leaves_nothing(server, client, tmp_path):
+    server.tableau.plan = Plan(0, 0, FAILED, "No space left")
+    file = tmp_path / "ap.hyper"
+    file.write_bytes(b"12")
+    item = tsc.DatasourceItem(the(client, "AP Invoices").project_id, "AP extract")
+    with pytest.raises(tsc.JobFailedException):
+        client.jobs.wait_for_job(client.datasources.publish(item, file, "Overwrite", as_job=True))
+    server.tableau.plan = Plan(0, 60)
+    client.jobs.cancel(client.datasources.publish(item, file, "Overwrite", as_job=True).id)
+    server.let_pass(61)
+
+    assert list(client.datasources.filter(name="AP extract")) == []
+
+
 @pytest.mark.full
 def test_more_than_64_megabytes_are_published_as_they_are(server, client, tmp_path):
     file = tmp_path / "ap.hyper"

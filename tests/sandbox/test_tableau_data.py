@@ -128,6 +128,13 @@ def test_data_of_a_database_cannot_be_updated_in_place(published):
     assert raised.value.code == "400003"
 
 
+def test_what_came_as_a_file_has_nothing_to_refresh_from(published):
+    with pytest.raises(tsc.ServerResponseError) as raised:
+        published.client.datasources.refresh(published.id)
+
+    assert raised.value.code == "409090"
+
+
 def test_an_older_server_knows_nothing_of_it(server, published):
     server.tableau.api_version = "3.12"
     published.client.version = "3.12"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from kinetic_sandbox.tableau.deployment import Session, Site, Tableau
-    from kinetic_sandbox.tableau.resources import Project
 
 
 class Version(NamedTuple):
@@ -68,13 +67,13 @@ class Call:
         """Of the session; the path can name no other."""
         return self.session.site
 
-    def needs(self, capability: str, project: Project | None = None) -> None:
+    def needs(self, capability: str) -> None:
         """Refuse the call where the user may not do that.
 
         Raises:
             Refused: 403.
         """
-        if not self.session.user.may(capability, project):
+        if capability not in self.session.user.may_do:
             raise Refused("403004", capability)
 
 

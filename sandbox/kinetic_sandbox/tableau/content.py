@@ -72,6 +72,16 @@ def task(call: Call) -> Done:
     return Done((_task(find_task(call)),))
 
 
+def user(call: Call) -> Done:
+    """One; who may read sees all."""
+    call.needs("read")
+    wanted = call.path["user"]
+    for each in call.tableau.users:
+        if each.id == wanted:
+            return Done((element("user", id=each.id, name=each.name, siteRole=each.site_role),))
+    raise Refused("404002", wanted)
+
+
 def find_datasource(call: Call) -> DataSource:
     """Of the path.
 
@@ -121,7 +131,8 @@ def told(content: Content) -> Element:
         "updatedAt": timestamp(content.updated),
         "hasExtracts": content.has_extracts,
     }
-    children = (_project(content.project), element("tags"))
+    owner = (element("owner", id=content.owner_id),) if content.owner_id else ()
+    children = (_project(content.project), *owner, element("tags"))
     if isinstance(content, DataSource):
         described = content.description or None
         return element("datasource", children, **common, type=content.kind, description=described)

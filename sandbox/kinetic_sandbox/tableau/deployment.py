@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from kinetic_sandbox.tableau.call import Refused
 from kinetic_sandbox.tableau.hyper import DoesNotFit
 from kinetic_sandbox.tableau.resources import (
+    COMPLETED,
     FAILED,
     REFRESH,
     SUCCESS,
@@ -137,6 +138,7 @@ class User:
         may_do: of `ALL`.
         projects: paths of the only projects that are open to him; None is all.
         sites: content URLs of the only sites that he is on; None is all.
+        site_role: on each of them; only shown, `may_do` decides.
     """
 
     name: str
@@ -145,15 +147,12 @@ class User:
     may_do: set[str] = field(default_factory=lambda: set(ALL))
     projects: set[str] | None = None
     sites: set[str] | None = None
+    site_role: str = "SiteAdministratorCreator"
 
     @property
     def id(self) -> str:
         """His LUID."""
         return luid("user", self.name)
-
-    def may(self, capability: str, project: Project | None = None) -> bool:
-        """Whether he may do that, in one project where one is named."""
-        return capability in self.may_do and (project is None or self.sees(project))
 
     def sees(self, project: Project) -> bool:
         """Whether a project is open to him."""
@@ -315,7 +314,7 @@ class Tableau:
             code = job.finish_code(now)
             if code is not None:
                 effect, job.effect = job.effect, None
-                if code == SUCCESS and effect is not None:
+                if code in {SUCCESS, COMPLETED} and effect is not None:
                     try:
                         effect()
                     except DoesNotFit as error:

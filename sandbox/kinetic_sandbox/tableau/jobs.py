@@ -42,7 +42,7 @@ def cancelled(call: Call) -> Done:
     now = call.tableau.now()
     if not job.is_open(now):
         raise Refused("400031", job.id)
-    job.cancelled, job.effect = now, None
+    job.cancelled = now
     return Done()
 
 

@@ -51,7 +51,7 @@ def updated(call: Call) -> Done:
     source = find_datasource(call)
     if call.path.get("connection", source.connection_id) != source.connection_id:
         raise Refused("404003", call.path["connection"])
-    call.needs("publish", source.project)
+    call.needs("publish")
     request_id = call.headers.get("requestid", "")
     if not request_id:
         raise Refused("400000", "the header RequestID is missing")
@@ -69,7 +69,7 @@ def updated(call: Call) -> Done:
 def _project(call: Call, project_id: str) -> Project:
     for each in call.site.projects:
         if each.id == project_id and call.session.user.sees(each):
-            call.needs("publish", each)
+            call.needs("publish")
             return each
     raise Refused("404005", project_id)
 

@@ -50,7 +50,7 @@ def _is_incremental(call: Call) -> bool:
 
 
 def _started(call: Call, target: Content, *, is_incremental: bool) -> Job:
-    call.needs("refresh", target.project)
+    call.needs("refresh")
     _keep_the_pace(call)
     if not target.has_extracts:
         raise Refused("409090", target.name)

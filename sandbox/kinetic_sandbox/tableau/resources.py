@@ -47,6 +47,7 @@ class Content:
     Attributes:
         plans: of the next jobs on it, first the next; then the deployment's plan goes on.
         created: seconds since 1970, as `updated`.
+        owner_id: of the user whose it is, where that is shown.
     """
 
     id: str
@@ -56,6 +57,7 @@ class Content:
     created: float = 0
     updated: float = 0
     plans: list[Plan] = field(default_factory=list)
+    owner_id: str = ""
 
     @property
     def path(self) -> str:

@@ -67,6 +67,7 @@ ROUTES = (
     SERVER_INFO,
     SIGN_IN,
     SIGN_OUT,
+    _on_site("GET", "/users/{user}", content.user, "tableau:users:read"),
     _on_site("GET", "/projects", content.projects, READ),
     _on_site("GET", "/datasources", content.datasources, READ),
     _on_site("GET", "/datasources/{datasource}", content.datasource, READ),

@@ -208,6 +208,7 @@ class TableauServer(FaultyService):
             contents = (*site.datasources, *site.workbooks)
             names.update((each.id, each.path) for each in contents)
             names.update((each.id, each.target.path) for each in site.tasks)
+            names.update((each.id, each.name) for each in self.tableau.users)
             names.update((each.id, str(at)) for at, each in enumerate(site.jobs, start=1))
         return f"{method} " + "/".join(names.get(each, each) for each in rest)
 

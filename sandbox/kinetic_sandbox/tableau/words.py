@@ -18,6 +18,7 @@ _EN = {
     "403004": ("Forbidden", "You do not have permission to {}."),
     "404000": ("Resource Not Found", "The site '{}' could not be found."),
     "404001": ("Resource Not Found", "The API version {} is not available on this server."),
+    "404002": ("Resource Not Found", "User '{}' could not be found."),
     "404003": ("Resource Not Found", "Unknown resource '{}'."),
     "404004": ("Resource Not Found", "Datasource '{}' could not be found."),
     "404005": ("Resource Not Found", "Project '{}' could not be found."),
