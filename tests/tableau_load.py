@@ -176,7 +176,7 @@ class Here:
         done = subprocess.run(
             [sys.executable, "-m", "target_tableau_refresh.cli", "--config",
              str(self.settings_file()), *arguments],
-            input=lines, capture_output=True, text=True, timeout=60, check=False,
+            input=lines, capture_output=True, text=True, encoding="utf-8", timeout=60, check=False,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)
 

@@ -10,7 +10,7 @@ import os
 from typing import IO, TYPE_CHECKING, Any
 
 from .errors import ConfigError
-from .marks import Reading
+from .marks import Last, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,8 @@ def take_in(path: Path, marks: Marks, seen_at: str) -> None:
     Raises:
         ConfigError: the file is not there.
     """
-    source = str(path)
-    reading = marks.run_logs.setdefault(source, Reading())
-    runs = _Runs(marks, reading, source, seen_at)
+    reading = marks.run_logs.setdefault(str(path), Reading())
+    account = Account(marks, str(path), seen_at)
     for number, text in enumerate(_new_lines(path, reading), 1):
         try:
             line = json.loads(text)
@@ -44,53 +43,74 @@ def take_in(path: Path, marks: Marks, seen_at: str) -> None:
             _LOGGER.warning("%s: new line %d is no JSON and is left out", path, number)
             continue
         if isinstance(line, dict):
-            runs.add(line)
-    runs.close()
+            account.add(line)
+    account.close()
 
 
-class _Runs:
-    def __init__(self, marks: Marks, reading: Reading, source: str, seen_at: str) -> None:
+class Account:
+    """Lines of the tap's account of its runs, as what they mean for the marks.
+
+    Args:
+        marks: are changed.
+        source: of the lines: a run log, or empty for the loader's input.
+        seen_at: the time.
+    """
+
+    def __init__(self, marks: Marks, source: str, seen_at: str) -> None:
         self._marks = marks
-        self._bookmarks = reading.bookmarks
+        self._last = marks.run_logs.setdefault(source, Reading()).last
         self._source = source
         self._seen_at = seen_at
         self._rows: dict[tuple[str, str], int] = {}
         """Of each run and stream with a change."""
 
     def add(self, line: dict[str, Any]) -> None:
+        """A line about one company's stream, or the one that ends a run."""
         run_id = str(line.get("run_id") or "")
         if stream := line.get("stream"):
             self._add_stream(run_id, str(stream), line)
         elif line.get("status") == "complete":
-            self.close()
-            completed_at = str(line.get("completed_at") or self._seen_at)
-            self._marks.end(run_id, completed_at, self._seen_at, self._source)
+            self.end(run_id, str(line.get("completed_at") or self._seen_at))
+
+    def end(self, run_id: str, completed_at: str) -> None:
+        """A run is complete."""
+        self.close()
+        self._marks.end(run_id, completed_at, self._seen_at, self._source)
+
+    def close(self) -> None:
+        """Mark what was added so far."""
+        for (run_id, stream), rows in self._rows.items():
+            self._marks.change(stream, run_id, rows, self._source)
+        self._rows.clear()
 
     def _add_stream(self, run_id: str, stream: str, line: dict[str, Any]) -> None:
         if line.get("status") == "skipped":
             return
         # Rows sent include those retracted; a line of another hand may count them apart.
-        rows = max(int(line.get("rows_sent") or 0), int(line.get("rows_retracted") or 0))
-        has_gap = self._has_gap(f"{stream} {line.get('company')}", line)
-        if rows or has_gap:
-            self._rows[run_id, stream] = self._rows.get((run_id, stream), 0) + rows
+        retracted = int(line.get("rows_retracted") or 0)
+        sent = max(int(line.get("rows_sent") or 0), retracted)
+        now = Last(line.get("bookmark_after"), line.get("filter"), sent, retracted)
+        has_bookmarks = "bookmark_before" in line
+        last = self._last.get(partition := f"{stream} {line.get('company')}", Last())
+        if has_bookmarks:
+            self._last[partition] = now
+        before = line.get("bookmark_before")
+        # Rows came before this line of which no line tells, as of a run that was killed.
+        has_gap = has_bookmarks and before != last.bookmark
+        is_same = before is not None and before == now.bookmark and line.get("status") == "complete"
+        if has_gap or (sent and not (is_same and _repeats(now, last))):
+            self._rows[run_id, stream] = self._rows.get((run_id, stream), 0) + sent
 
-    def _has_gap(self, partition: str, line: dict[str, Any]) -> bool:
-        """Whether rows came before this line of which no line tells, as of a run that was killed.
 
-        The bookmark then begins elsewhere than where the last line left it.
-        """
-        if "bookmark_before" not in line:
-            return False
-        known = self._bookmarks.get(partition)
-        self._bookmarks[partition] = line.get("bookmark_after")
-        return bool(line["bookmark_before"] != known)
+def _repeats(now: Last, last: Last) -> bool:
+    """Whether rows that were sent without moving the bookmark can only be those known already.
 
-    def close(self) -> None:
-        """Mark what was read so far."""
-        for (run_id, stream), rows in self._rows.items():
-            self._marks.change(stream, run_id, rows, self._source)
-        self._rows.clear()
+    Each run sends the row at its bookmark again, and what stands shortly before it: one row is
+    that one, and the same question with as many rows in answer has the same rows.
+    """
+    is_the_one_at_the_bookmark = now.sent == 1 and not now.retracted
+    is_the_same_answer = now.filter is not None and now == last
+    return is_the_one_at_the_bookmark or is_the_same_answer
 
 
 def _new_lines(path: Path, reading: Reading) -> Iterator[bytes]:

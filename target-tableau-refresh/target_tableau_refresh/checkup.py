@@ -103,19 +103,25 @@ def _jobs(tableau: Tableau) -> Line:
 
 
 def _rule(tableau: Tableau, refresh: Refresh) -> Line:
+    what = f"{refresh.label}: {refresh.title}"
     try:
         target = tableau.find(refresh.rules[0])
-        is_shown = tableau.shows_permissions(target)
+        may_refresh = tableau.may_refresh(target)
     except (TableauError, ConfigError) as error:
-        return Line(_FAILED, "rule", f"{refresh.label}: {refresh.title}: {error}")
-    found = f"{refresh.label}: {refresh.title} is {target.kind} {target.id}"
+        return Line(_FAILED, "rule", f"{what}: {error}")
     if refresh.rules[0].id:
-        found += f", {target.path}"
-    has = ", with an extract" if target.has_extracts else ""
-    if is_shown:
-        return Line(_OK, "rule", f"{found}{has}; may be refreshed")
+        what += f", {target.path}"
+    found = f"{what}: found, {'with an extract' if target.has_extracts else 'extract not shown'}"
+    if may_refresh:
+        return Line(_OK, "rule", f"{found}, may be refreshed")
+    if may_refresh is False:
+        return Line(
+            _FAILED, "rule",
+            f"{found}, but {tableau.user} may not refresh it: make that user its owner, leader of "
+            "its project, or administrator of the site",
+        )  # fmt: skip
     return Line(
         _UNKNOWN, "rule",
-        f"{found}{has}; {tableau.user} is not seen to be its owner, leader of its project or "
-        "administrator, so whether it may be refreshed shows at the first refresh",
+        f"{found}; {tableau.user} is neither its owner nor an administrator that Tableau shows, so "
+        "whether it may be refreshed shows at the first refresh",
     )  # fmt: skip

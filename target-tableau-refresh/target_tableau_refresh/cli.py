@@ -46,10 +46,10 @@ def target(files: tuple[Path, ...], *, about: bool, _format: str | None) -> None
 def _publish(given: dict[str, Any]) -> None:
     from kinetic_batches.errors import LoadError  # noqa: PLC0415 - brings the SDK and the engine
 
-    from .publish.target import PublishTarget  # noqa: PLC0415
+    from .publish.target import publish  # noqa: PLC0415
 
     try:
-        PublishTarget(config=given).listen()
+        publish(given)
     except LoadError as error:
         raise TableauError(f"STATE stays where it was: {error}") from error
 

@@ -82,18 +82,34 @@ class RuleMark(msgspec.Struct):
     begun: Begun | None = None
 
 
+class Last(msgspec.Struct):
+    """What the last line of a stream and company said.
+
+    Attributes:
+        bookmark: where it ended.
+        filter: what was asked for.
+        sent: rows, retractions included.
+        retracted: of them.
+    """
+
+    bookmark: str | None = None
+    filter: str | None = None
+    sent: int = 0
+    retracted: int = 0
+
+
 class Reading(msgspec.Struct):
     """How far a run log was read.
 
     Attributes:
         offset: in bytes.
         head: digest of the file's beginning, by which it is known again.
-        bookmarks: the last of each stream and company.
+        last: by stream and company.
     """
 
     offset: int = 0
     head: str = ""
-    bookmarks: dict[str, str | None] = msgspec.field(default_factory=dict)
+    last: dict[str, Last] = msgspec.field(default_factory=dict)
 
 
 class Marks(msgspec.Struct):

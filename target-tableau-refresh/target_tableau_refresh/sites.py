@@ -61,11 +61,12 @@ class Sites:
         rules = [rule for rule in self._config.rules if rule.name in targets]
 
         def found(rule: Rule) -> tuple[str, str, str]:
-            return rule.site, targets[rule.name].kind, targets[rule.name].id
+            return rule.site, targets[rule.name].content_kind, targets[rule.name].content_id
 
         for refresh in refreshes(rules, self._record.marks, at, found):
             if refresh.verdict.word == DUE:
-                target = targets[refresh.names[0]]
+                # A task may be an incremental one.
+                target = min((targets[name] for name in refresh.names), key=_is_task)
                 items.append(Item(refresh, target, self._open[refresh.site]))
             else:
                 self._record.unready |= set(refresh.names)
@@ -110,3 +111,7 @@ class Sites:
                     raise
                 _LOGGER.info("%s; waiting %d s", error, error.wait)
                 self._clock.pause(error.wait)
+
+
+def _is_task(target: Target) -> bool:
+    return target.kind == "task"

@@ -6,7 +6,8 @@ import contextlib
 import logging
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
 from xml.etree.ElementTree import ParseError
@@ -53,6 +54,9 @@ _PASSING = (
     client_errors.InternalServerError, requests.ConnectionError, requests.Timeout,
     requests.exceptions.ChunkedEncodingError,
 )  # fmt: skip
+_MAY_REFRESH_ALL = ("ServerAdministrator", "SiteAdministratorCreator", "SiteAdministratorExplorer")
+_MAY_REFRESH_NONE = ("Guest", "Unlicensed", "Viewer")
+"""Site roles; of the others it depends on the content."""
 RUNNING, SUCCEEDED, FAILED, CANCELLED = "running", "succeeded", "failed", "cancelled"
 _ENDS = {0: SUCCEEDED, 1: FAILED, 2: CANCELLED, 3: SUCCEEDED}
 """By finish code."""
@@ -76,6 +80,7 @@ class Target:
         path: of project and name; of a task, of what it refreshes.
         has_extracts: None where Tableau does not say.
         content_kind, content_id: of what a job on it names.
+        owner_id: of the user whose it is, where Tableau says that.
     """
 
     kind: str
@@ -84,6 +89,7 @@ class Target:
     has_extracts: bool | None
     content_kind: str
     content_id: str
+    owner_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,11 +144,6 @@ class Tableau:
         """Of the REST API that is spoken."""
         major, _, minor = str(self._server.version).partition(".")
         return int(major), int(minor)
-
-    @property
-    def user_id(self) -> str:
-        """Of who is signed in."""
-        return str(self._server.user_id)
 
     @property
     def clock_ahead(self) -> float:
@@ -378,8 +379,7 @@ class Tableau:
 
     def _task_target(self, task: Any) -> Target:  # noqa: ANN401
         content = self._by_id(task.target.type, task.target.id)
-        return Target("task", task.id, content.path, content.has_extracts,
-                      content.content_kind, content.content_id)  # fmt: skip
+        return replace(content, kind="task", id=task.id)
 
     def content(self) -> Iterator[Target]:
         """Everything with extracts that this user sees, and the tasks that refresh it."""
@@ -388,7 +388,7 @@ class Tableau:
         yield from (each for each in seen.values() if each.has_extracts is not False)
         for task in self.call(lambda server: list(tsc.Pager(server.tasks.get))):
             if task.target and (on := seen.get(task.target.id)):
-                yield Target("task", task.id, on.path, on.has_extracts, on.kind, on.id)
+                yield replace(on, kind="task", id=task.id)
 
     def _content(self, kind: str, name: str | None = None) -> list[Target]:
         options = tsc.RequestOptions()
@@ -401,7 +401,8 @@ class Tableau:
     def _target(self, kind: str, item: Any) -> Target:  # noqa: ANN401
         project = self._project_path(item.project_id) or item.project_name or ""
         has_extracts = getattr(item, "has_extracts", None)
-        return Target(kind, item.id, f"{project}/{item.name}", has_extracts, kind, item.id)
+        path = f"{project}/{item.name}"
+        return Target(kind, item.id, path, has_extracts, kind, item.id, item.owner_id or "")
 
     def _project_path(self, luid: str) -> str:
         return self.projects().get(luid, "")
@@ -425,25 +426,24 @@ class Tableau:
         found = self._content("datasource", name)
         return next((each for each in found if each.path == f"{project}/{name}"), None)
 
-    def shows_permissions(self, target: Target) -> bool | None:
-        """Whether this user sees who may do what, as owners, leaders and administrators do.
+    def may_refresh(self, target: Target) -> bool | None:
+        """Whether who signs in may refresh it; None where only a refresh would show that."""
+        if target.owner_id == self._server.user_id:
+            return True
+        role = self._site_role
+        if role in _MAY_REFRESH_ALL or role in _MAY_REFRESH_NONE:
+            return role in _MAY_REFRESH_ALL
+        return None
 
-        None where Tableau does not say.
-        """
-
-        def ask(server: Any) -> None:  # noqa: ANN401
-            endpoint = _endpoint(server, target.content_kind)
-            item = endpoint.get_by_id(target.content_id)
-            endpoint.populate_permissions(item)
-            _ = item.permissions  # asked for only here
-
+    @cached_property
+    def _site_role(self) -> str:
+        if isinstance(self.site.login, ConnectedApp):
+            return ""  # that would need a scope more
         try:
-            self.call(ask)
-        except Missing:
-            return None
-        except Refused:
-            return False
-        return True
+            user = self.call(lambda server: server.users.get_by_id(server.user_id))
+        except (Refused, TableauError):
+            return ""
+        return str(user.site_role)
 
     # Refreshing.
 

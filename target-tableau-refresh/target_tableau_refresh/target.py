@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .changes import Account
 from .clock import CLOCK, stop_on_signals, text_of
 from .errors import TableauError
 from .marks import open_marks
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("target-tableau-refresh")
 MARKER = "last_complete_run"
 """What the tap's last STATE holds when it sent everything."""
-_IGNORED = frozenset({ACCOUNT, "meltano_test_stream"})
-"""The tap's account, and what `meltano config test` sends."""
+_MELTANO_TEST = "meltano_test_stream"
+"""What `meltano config test` sends."""
 _COUNTED = frozenset({"RECORD", "BATCH", "ACTIVATE_VERSION"})
 _LONGEST_SHOWN = 80
 
@@ -35,7 +36,12 @@ class _Message(msgspec.Struct, gc=False):
 
     type: str
     stream: str = ""
+    record: msgspec.Raw = msgspec.Raw()
     value: msgspec.Raw = msgspec.Raw()
+
+
+class _State(msgspec.Struct):
+    marker: dict[str, Any] | None = msgspec.field(name=MARKER, default=None)
 
 
 @dataclass
@@ -44,11 +50,13 @@ class Input:
 
     Attributes:
         rows: by stream; retractions are rows, and a file or a new version counts as one.
+        account: the tap's own lines about its streams.
         state: the value of the last STATE, as it came.
         marker: of a complete run.
     """
 
     rows: Counter[str] = field(default_factory=Counter)
+    account: list[dict[str, Any]] = field(default_factory=list)
     state: bytes | None = None
     marker: dict[str, Any] | None = None
 
@@ -69,11 +77,15 @@ def load(config: Config, lines: Iterable[bytes], out: IO[bytes]) -> None:
     stop_on_signals()
     with open_marks(config.marks_path, CLOCK, 60.0 * config.deadline_minutes) as file:
         run_id = str((given.marker or {}).get("run_id") or "without an id")
-        for stream, rows in sorted(given.rows.items()):
-            file.marks.change(stream, run_id, rows)
+        now = text_of(CLOCK.wall())
+        account = Account(file.marks, "", now)
+        for line in given.account:
+            account.add(line)
+        account.close()
+        for stream in sorted(given.rows.keys() - {line.get("stream") for line in given.account}):
+            file.marks.change(stream, run_id, given.rows[stream])
         if given.marker:
-            now = text_of(CLOCK.wall())
-            file.marks.end(run_id, str(given.marker.get("completed_at") or now), now)
+            account.end(run_id, str(given.marker.get("completed_at") or now))
         file.save()
         if given.marker:
             refresh(config, file, CLOCK)
@@ -88,7 +100,7 @@ def load(config: Config, lines: Iterable[bytes], out: IO[bytes]) -> None:
 
 
 def read(lines: Iterable[bytes]) -> Input:
-    """Count messages; no row is looked at.
+    """Count messages; no row is looked at but those of the tap's account.
 
     Raises:
         TableauError: a line is no Singer message.
@@ -106,12 +118,13 @@ def read(lines: Iterable[bytes]) -> Input:
                 f"{line[:_LONGEST_SHOWN]!r}; run the tap again"
             ) from error
         if message.type in _COUNTED:
-            if message.stream not in _IGNORED:
+            if message.stream == ACCOUNT and message.record:
+                given.account.append(msgspec.json.decode(message.record))
+            elif message.stream not in {ACCOUNT, _MELTANO_TEST}:
                 given.rows[message.stream] += 1
         elif message.type == "STATE":
             given.state = bytes(message.value)
-            value = msgspec.json.decode(message.value)
-            given.marker = value.get(MARKER) or given.marker
+            given.marker = msgspec.json.decode(message.value, type=_State).marker or given.marker
         elif message.type != "SCHEMA":
             raise TableauError(
                 f"line {number} of the input is a message of unknown type {message.type!r}"
