@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from contextlib import contextmanager, redirect_stdout, suppress
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
 from pathlib import Path
@@ -73,7 +73,6 @@ class Extracts:
     folder: Path
     settings: dict[str, Any] = field(default_factory=dict)
     batch_rows: int = 50_000
-    publisher: Any = None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -84,17 +83,13 @@ class Extracts:
         """Load messages; the STATEs that came out, also of a load that fails."""
         out, target = io.StringIO(), PublishTarget(config=self.config)
         target.batch_size_rows = self.batch_rows
-        if self.publisher is not None:
-            target.publisher = self.publisher
         self.states: list[dict[str, Any]] = []
         try:
             with redirect_stdout(out):
                 try:
                     target.listen(io.BytesIO(lines(*messages)))  # type: ignore[arg-type]
                 finally:
-                    with suppress(Exception):
-                        target.behind.finish()
-                    target.run.close()
+                    target.close()
         finally:
             self.states = [json.loads(line) for line in out.getvalue().splitlines()]
         return self.states

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinetic_batches.errors import LoadError
 
@@ -25,22 +25,31 @@ TABLE = ("Extract", "Extract")
 _PARAMETERS = {"log_config": "", "default_database_version": "3"}
 
 
+def vendor() -> Any:  # noqa: ANN401 - it has no types
+    """Tableau's package, 290 MB that only `publish` needs.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import tableauhyperapi  # type: ignore[import-untyped] # noqa: PLC0415
+    except ImportError as error:
+        raise ConfigError(
+            "`mode` is publish, which needs Tableau's engine: install "
+            "target-tableau-refresh[publish] (there is none for Linux on ARM)"
+        ) from error
+    return tableauhyperapi
+
+
 class Engine:
     """Runs statements; ends with the process that started it.
 
     Raises:
-        ConfigError: the engine is not installed.
         LoadError: it does not start.
     """
 
     def __init__(self) -> None:
-        try:
-            import tableauhyperapi as hyper  # type: ignore[import-untyped] # noqa: PLC0415
-        except ImportError as error:
-            raise ConfigError(
-                "`mode` is publish, which needs Tableau's engine: install "
-                "target-tableau-refresh[publish] (there is none for Linux on ARM)"
-            ) from error
+        hyper = vendor()
         self._hyper = hyper
         self._process = self._tell(
             lambda: hyper.HyperProcess(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from typing import TYPE_CHECKING, Any, ClassVar
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 from kinetic_batches.target import BatchTarget
 
@@ -13,6 +14,7 @@ from target_tableau_refresh.config import Config, of_environment
 from target_tableau_refresh.errors import ConfigError
 from target_tableau_refresh.settings import SETTINGS
 
+from .engine import vendor
 from .run import Run
 from .stream import StreamTable
 from .tell import Publisher
@@ -36,6 +38,7 @@ class PublishTarget(BatchTarget):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
+        vendor()
         self.batch_size_rows = _BATCH_ROWS
         self.settings = Config.of({**self.config, **of_environment(os.environ)})
         self.publisher = Publisher(self.settings, CLOCK) if self.settings.server_url else None
@@ -70,12 +73,8 @@ class PublishTarget(BatchTarget):
     def process_endofpipe(self) -> None:
         """Take in what waits; of a complete run write and publish the extracts; let STATE out."""
         super().process_endofpipe()
-        try:
-            self._settle((self._held or {}).get(_MARKER))
-        finally:
-            self.run.close()
-            if self.publisher:
-                self.publisher.close()
+        self._settle((self._held or {}).get(_MARKER))
+        self.run.close()
         if self._held is not None:
             super().emit(self._held)
 
@@ -88,3 +87,28 @@ class PublishTarget(BatchTarget):
             "the tap did not say that its run is complete (no `%s` in its last STATE): the rows "
             "are kept, and the next complete run brings them into the extracts", _MARKER,
         )  # fmt: skip
+
+    def close(self) -> None:
+        """Leave nothing open, whatever became of the run."""
+        with suppress(BaseException):  # what it raises has been raised, or nobody waits for it
+            self.behind.finish()
+        self.run.close()
+        if self.publisher:
+            self.publisher.close()
+
+
+def publish(given: dict[str, Any], lines: IO[bytes] | None = None) -> None:
+    """Bring what a tap sends into extracts, and into Tableau.
+
+    Args:
+        given: settings.
+        lines: of Singer; None: those of stdin.
+
+    Raises:
+        ConfigError, LoadError, TableauError: STATE is held back.
+    """
+    target = PublishTarget(config=given)
+    try:
+        target.listen(lines)  # type: ignore[arg-type] # the SDK's reader takes text, ours bytes
+    finally:
+        target.close()
