@@ -7,8 +7,11 @@ import hashlib
 import json
 import logging
 import os
+import re
+from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any
 
+from .clock import moment_of
 from .errors import ConfigError
 from .marks import Last, Reading
 
@@ -19,6 +22,9 @@ if TYPE_CHECKING:
     from .marks import Marks
 
 _LOGGER = logging.getLogger("target-tableau-refresh")
+_LONGEST_OVERLAP = timedelta(days=1)
+"""Of what a run repeats, `lookback_seconds` of the tap: five minutes, unless set otherwise."""
+_ASKED = re.compile(r"\b(\w+) ge (\S+)$")
 _HEAD = 4096
 """Bytes by which a file is known again."""
 
@@ -98,19 +104,32 @@ class Account:
         # Rows came before this line of which no line tells, as of a run that was killed.
         has_gap = has_bookmarks and before != last.bookmark
         is_same = before is not None and before == now.bookmark and line.get("status") == "complete"
-        if has_gap or (sent and not (is_same and _repeats(now, last))):
+        key = line.get("replication_key") or ""
+        if has_gap or (sent and not (is_same and _repeats(now, last, key))):
             self._rows[run_id, stream] = self._rows.get((run_id, stream), 0) + sent
 
 
-def _repeats(now: Last, last: Last) -> bool:
+def _repeats(now: Last, last: Last, key: str) -> bool:
     """Whether rows that were sent without moving the bookmark can only be those known already.
 
-    Each run sends the row at its bookmark again, and what stands shortly before it: one row is
-    that one, and the same question with as many rows in answer has the same rows.
+    Each run sends the row at its bookmark again, and those that stand shortly before it: one row
+    is that one, and the same question with as many rows in answer has the same rows. A replay
+    moves no bookmark either, but asks for more than what stands shortly before it.
     """
-    is_the_one_at_the_bookmark = now.sent == 1 and not now.retracted
-    is_the_same_answer = now.filter is not None and now == last
-    return is_the_one_at_the_bookmark or is_the_same_answer
+    question = now.filter or ""
+    asked = _ASKED.search(question)
+    # The filter has Kinetic's names, the key may have the warehouse's.
+    if not asked or asked[1].lower() != key.replace("_", "").lower():
+        return False
+    if question.count(asked[1]) > 1:
+        return False
+    if now.sent == 1 and not now.retracted:
+        return True
+    try:
+        overlap = moment_of(now.bookmark or "") - moment_of(asked[2])
+    except ValueError:  # a row version, of which one row is at the bookmark
+        return False
+    return now == last and timedelta(0) <= overlap <= _LONGEST_OVERLAP
 
 
 def _new_lines(path: Path, reading: Reading) -> Iterator[bytes]:

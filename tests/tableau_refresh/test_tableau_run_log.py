@@ -136,10 +136,19 @@ def test_streams_that_were_not_reached_change_nothing(log, marks):
     assert changed(marks, log) == {}
 
 
-def quiet(run: str, sent: int, retracted: int = 0, question: str = "ge 7") -> str:
+BOOKMARK = "2026-11-21T09:00:00.000Z"
+BEFORE = "UpdatedOn ge 2026-11-21T08:55:00Z"
+
+
+def quiet(run: str, sent: int, retracted: int = 0, *, question: str = BEFORE,
+          bookmark: str = BOOKMARK) -> str:  # fmt: skip
     """A line whose bookmark did not move."""
     return line(run, "vendors", sent, rows_retracted=retracted, filter=question,
-                bookmark_before="7", bookmark_after="7") + end(run)  # fmt: skip
+                replication_key=question.partition(" ")[0], bookmark_before=bookmark,
+                bookmark_after=bookmark) + end(run)  # fmt: skip
+
+
+ROW_VERSION = {"question": "SysRevID ge 60", "bookmark": "77"}
 
 
 @pytest.mark.parametrize(
@@ -151,13 +160,21 @@ def quiet(run: str, sent: int, retracted: int = 0, question: str = "ge 7") -> st
         ([quiet("b", 2), quiet("c", 2)], False),
         ([quiet("b", 1), quiet("c", 2)], True),
         ([quiet("b", 2), quiet("c", 2, 1)], True),
-        ([quiet("b", 2), quiet("c", 2, question="ge 6")], True),
+        ([quiet("b", 2), quiet("c", 2, question=BEFORE.replace(":55", ":50"))], True),
+        ([quiet("b", 1, **ROW_VERSION)], False),
+        ([quiet("b", 2, **ROW_VERSION), quiet("c", 2, **ROW_VERSION)], True),
+        ([quiet("b", 9, question="UpdatedOn ge 2026-11-01T00:00:00Z")] * 2, True),
+        ([quiet("b", 1, question=f"{BEFORE} and UpdatedOn lt 2026-11-21T09:00:00Z")], True),
+        ([quiet("b", 1, question="")] * 2, True),
     ],
     ids=["the row at the bookmark", "one beside it", "a retraction", "the same answer again",
-         "one more than last time", "one of them closed", "another question"],
+         "one more than last time", "one of them closed", "another question",
+         "the row at a version", "more than that", "a replay", "a replay of a window",
+         "a replay of everything"],
 )  # fmt: skip
 def test_rows_that_every_run_repeats_are_no_change_and_all_others_are(log, marks, lines, is_new):
-    first = line("a", "vendors", 9, bookmark_before=None, bookmark_after="7", filter="")
+    bookmark = json.loads(lines[0].splitlines()[0])["bookmark_before"]
+    first = line("a", "vendors", 9, bookmark_before=None, bookmark_after=bookmark, filter="")
     log.write_text(first + end("a") + "".join(lines[:-1]))
     changed(marks, log)
     log.write_text(log.read_text() + lines[-1])
@@ -174,13 +191,14 @@ def test_rows_without_a_bookmark_are_a_change_each_time(log, marks):
     assert changed(marks, log) == {"vendors": ("a", 9, False)}
 
 
+@pytest.mark.parametrize("naming", ["source", "snake_case"])
 @pytest.mark.parametrize("profile", ["documented", "real"])
-def test_the_taps_own_runs_change_what_the_tenant_changed(profile, log, marks, tmp_path):
+def test_the_taps_own_runs_change_what_the_tenant_changed(profile, naming, log, marks, tmp_path):
     with KineticServer(Tenant(profile=profile, seed=7, scale=0.1)) as server:
-        config = settings(server, run_log_path=str(log))
+        config = settings(server, run_log_path=str(log), column_naming=naming)
 
-        def run(state=None):
-            return run_tap(tmp_path, config, state=state).state
+        def run(state=None, **more):
+            return run_tap(tmp_path, {**config, **more}, state=state).state
 
         state = run()
         assert len(changed(marks, log)) == len(server.tenant.streams)
@@ -193,5 +211,8 @@ def test_the_taps_own_runs_change_what_the_tenant_changed(profile, log, marks, t
         server.tenant.touch("vendors", "EPIC07", 2)
         state = run(state)
         assert changed(marks, log).keys() == {"vendors"}
-        run(state)
+        state = run(state)
         assert changed(marks, log).keys() <= {"vendors"}
+        for _ in range(2):
+            run(state, replay_since="2026-01-01T00:00:00Z")
+            assert "ap_invoices" in changed(marks, log)

@@ -58,7 +58,8 @@ def test_a_complete_run_refreshes_what_it_touched_and_then_lets_state_out(stage)
 def line(rows: int, before: str | None, after: str) -> dict:
     return {"run_id": "run-1", "company": "EPIC06", "stream": "ap_invoices", "rows_sent": rows,
             "rows_retracted": 0, "status": "complete", "bookmark_before": before,
-            "bookmark_after": after, "filter": f"ge {before}"}  # fmt: skip
+            "bookmark_after": after, "filter": f"SysRevID ge {before}",
+            "replication_key": "SysRevID"}  # fmt: skip
 
 
 def test_rows_that_the_tap_only_repeats_are_no_change(server, stage):
