@@ -13,12 +13,17 @@ if TYPE_CHECKING:
     from .config import Config
 
 _LONGEST = 400
-_PASSING_STATES = re.compile(r"08|40001|40P01|53300|55P03|57P0[123]")
+_PASSING_STATES = re.compile(r"08|40001|40P01|42701|42710|42P0[67]|53300|55P03|57P0[123]")
+"""Of 42 those of what another load has made in the meantime."""
+_RACES = re.compile(r"\bpg_\w+_index\b|tuple concurrently updated")
+"""PostgreSQL's words where two make the same thing at once, in spite of IF NOT EXISTS."""
+_METERED = re.compile(r"rate.?limit|too many table update|^429\b", re.IGNORECASE)
+"""BigQuery's, beside 403 and quota, which mean something else."""
 _PASSING_WORDS = re.compile(
     r"connection (refused|reset|timed out|timeout expired|was closed|is closed|already closed)"
     r"|server closed the connection|consuming input failed|starting up|shutting down"
     r"|temporarily unavailable|too many (clients|connections|requests)|broken pipe|\b50[234]\b"
-    r"|deadlock|serializ|concurrent|rate limit|timed? ?out",
+    r"|deadlock|serializ|concurrent|timed? ?out",
     re.IGNORECASE,
 )
 _REMEDIES = tuple(
@@ -57,6 +62,13 @@ _REMEDIES = tuple(
             "the warehouse has no room left: free some, or have its limit raised, then run again",
         ),
         (
+            r"has no equivalent in encoding",
+            (
+                "the database's encoding has no place for a character of this batch: have a "
+                "database made with encoding UTF8"
+            ),
+        ),
+        (
             r"out of range|overflow|value too long|invalid byte|could not convert|too large",
             "the warehouse cannot hold a value of this batch",
         ),
@@ -89,7 +101,9 @@ def is_passing(error: BaseException) -> bool:
         return True
     found = cause(error)
     if state := getattr(found, "sqlstate", None):
-        return bool(_PASSING_STATES.match(state))
+        return bool(_PASSING_STATES.match(state) or _RACES.search(str(found)))
+    if _METERED.search(str(found)):
+        return True
     if any(words.search(str(found)) for words, _ in _REMEDIES):
         return False
     return bool(_PASSING_WORDS.search(str(found))) or isinstance(found, ConnectionError)
@@ -98,14 +112,15 @@ def is_passing(error: BaseException) -> bool:
 def explain(error: BaseException, config: Config) -> str:
     """One sentence: what happened, and what to do."""
     found = cause(error)
-    said = " ".join((str(found) or type(found).__name__).split())[:_LONGEST]
-    said = redacted(said, config.secrets)
+    said = " ".join(redacted(str(found) or type(found).__name__, config.secrets).split())
     where = config.url.host or config.url.database or config.warehouse
-    if is_passing(error):
+    if _METERED.search(said):
+        remedy = f"{config.warehouse} takes no more statements for now: run again later"
+    elif is_passing(error):
         remedy = f"{where} cannot be reached or is busy: look at `sqlalchemy_url` and the network"
     else:
         remedy = next(
             (told for words, told in _REMEDIES if words.search(said)),
             f"{config.warehouse} refused a statement",
         )
-    return f"{remedy} ({said})"
+    return f"{remedy} ({said[:_LONGEST]})"

@@ -53,6 +53,11 @@ class Table:
             create = self._dialect.create_table(self.name, self._columns, self._keys)
             connection.exec_driver_sql(create)
             stored = self._stored(connection)
+        if new := [each for each in self._columns if each.name not in stored]:
+            for statement in self._dialect.add_columns(self.name, new):
+                connection.exec_driver_sql(statement)
+            names = ", ".join(each.name for each in new)
+            _LOGGER.info("%s: new columns: %s", self.name, names)
         return pa.schema([self._fit_column(connection, stored, each) for each in self._columns])
 
     def settle(self, fitted: pa.Schema) -> None:
@@ -96,11 +101,9 @@ class Table:
     def _fit_column(
         self, connection: Connection, stored: dict[str, TableColumn], wanted: pa.Field
     ) -> pa.Field:
-        if wanted.name not in stored:
-            connection.exec_driver_sql(self._dialect.add_column(self.name, wanted))
-            _LOGGER.info("%s: new column %s", self.name, wanted.name)
-            return wanted
-        there = stored[wanted.name]
+        there = stored.get(wanted.name)
+        if there is None:
+            return wanted  # as it was added
         found = there.arrow and holder(
             there.arrow, wanted.type,
             long_digits=self._dialect.LONG_DIGITS, most_digits=self._dialect.MOST_DIGITS,

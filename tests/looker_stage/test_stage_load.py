@@ -139,11 +139,12 @@ def test_a_stream_of_keys_alone_is_loaded(stage):
 def test_a_new_column_is_added_and_one_that_is_no_longer_sent_keeps_its_values(stage):
     stage.load(schema("wide", Old=TEXT), record("wide", 1, Old="kept"), state(1))
 
-    stage.load(schema("wide", New=TEXT), record("wide", 1, New="new"), record("wide", 2), state(2))
+    given = schema("wide", New=TEXT, Newer=WHOLE)
+    stage.load(given, record("wide", 1, New="new", Newer=7), record("wide", 2), state(2))
 
     found = stage.by_key("wide")
-    assert (found[1]["old"], found[1]["new"]) == ("kept", "new")
-    assert (found[2]["old"], found[2]["new"]) == (None, None)
+    assert (found[1]["old"], found[1]["new"], found[1]["newer"]) == ("kept", "new", 7)
+    assert (found[2]["old"], found[2]["new"], found[2]["newer"]) == (None, None, None)
 
 
 def test_a_schema_that_changes_in_mid_run_loads_what_came_before_and_after(stage):

@@ -29,6 +29,7 @@ COLUMNS = pa.schema({
     "k": pa.int64(), "group": pa.string(), "amount": pa.decimal128(18, 3), "yes": pa.bool_(),
     "ratio": pa.float64(), "day": pa.date32(), "at": MOMENT, "_sdc_deleted_at": MOMENT,
 })  # fmt: skip
+NEW = [pa.field("order", pa.string()), pa.field("from", pa.int64())]
 NAMES = COLUMNS.names
 ZONED = "TIMESTAMP_WITH_TIME_ZONE"
 
@@ -46,7 +47,7 @@ def statements(kind) -> list[str]:
         said.create_schema(),
         said.create_table("ap_invoices", COLUMNS, ["k", "group"]),
         said.create_table("log", COLUMNS, []),
-        said.add_column("ap_invoices", pa.field("order", pa.string())),
+        *said.add_columns("ap_invoices", NEW),
         *said.widen("ap_invoices", wide),
         *said.merge("ap_invoices", said.quoted("s1"), NAMES, ["k", "group"], hard_delete=False),
         *said.merge("ap_invoices", said.quoted("s1"), NAMES, ["k", "group"], hard_delete=True),
@@ -126,6 +127,15 @@ def test_exact_numbers_are_widened_to_what_holds_both(kind, stored, wanted, wide
     found = holder(there, wanted, long_digits=said.LONG_DIGITS, most_digits=said.MOST_DIGITS)
 
     assert (None if found == there else said.type(found)) == wider
+
+
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [("postgresql", 1), ("bigquery", 1), ("databricks", 1), ("duckdb", 2), ("redshift", 2)],
+)
+def test_columns_are_added_by_one_statement_where_there_is_one(kind, count):
+    """BigQuery limits how often a table is changed."""
+    assert len(dialect(kind).add_columns("ap_invoices", NEW)) == count
 
 
 @pytest.mark.parametrize("kind", ["snowflake", "redshift"])

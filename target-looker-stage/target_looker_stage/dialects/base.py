@@ -48,6 +48,7 @@ class Dialect(ABC):
         QUOTE: around names.
         LONG_DIGITS: digits before the point of a decimal that a 64-bit integer becomes.
         MOST_DIGITS: of the widest decimal.
+        ADDS_TOGETHER: whether one ALTER TABLE can have several ADD COLUMN.
         HAS_KEYS: whether a PRIMARY KEY is declared, which is also an index.
         TOUCHES: the pool asks whether a connection is alive before it is used.
     """
@@ -57,6 +58,7 @@ class Dialect(ABC):
     QUOTE: ClassVar[str] = '"'
     LONG_DIGITS: ClassVar[int] = LONG_DIGITS
     MOST_DIGITS: ClassVar[int] = MOST_DIGITS
+    ADDS_TOGETHER: ClassVar[bool] = False
     HAS_KEYS: ClassVar[bool] = False
     TOUCHES: ClassVar[bool] = False
 
@@ -109,9 +111,13 @@ class Dialect(ABC):
         key = f", PRIMARY KEY ({self._listed(keys)})" if keys and self.HAS_KEYS else ""
         return f"CREATE TABLE IF NOT EXISTS {self.qualified(table)} ({self._defined(columns)}{key})"
 
-    def add_column(self, table: str, column: pa.Field) -> str:
-        """Add a column, null in the rows that are there."""
-        return f"ALTER TABLE {self.qualified(table)} ADD COLUMN {self._definition(column)}"
+    def add_columns(self, table: str, columns: Sequence[pa.Field]) -> list[str]:
+        """Add columns, null in the rows that are there; in one statement where there is one."""
+        alter = f"ALTER TABLE {self.qualified(table)}"
+        added = [f"ADD COLUMN {self._definition(each)}" for each in columns]
+        if self.ADDS_TOGETHER:
+            return [f"{alter} {', '.join(added)}"]
+        return [f"{alter} {each}" for each in added]
 
     def widen(self, table: str, column: pa.Field) -> list[str]:
         """Give a column a type that holds more; its values stay."""

@@ -43,6 +43,7 @@ class BigQuery(Dialect):
         "BIGNUMERIC": pa.decimal256(76, 38),
     }
     QUOTE = "`"
+    ADDS_TOGETHER = True
     MOST_DIGITS = 76
 
     def errors(self) -> tuple[type[Exception], ...]:

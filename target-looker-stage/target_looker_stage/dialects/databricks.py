@@ -59,9 +59,9 @@ class Databricks(Dialect):
         """A Delta table."""
         return f"{super().create_table(table, columns, keys)} USING DELTA"
 
-    def add_column(self, table: str, column: pa.Field) -> str:
+    def add_columns(self, table: str, columns: Sequence[pa.Field]) -> list[str]:
         """In Databricks' words."""
-        return f"ALTER TABLE {self.qualified(table)} ADD COLUMNS ({self._definition(column)})"
+        return [f"ALTER TABLE {self.qualified(table)} ADD COLUMNS ({self._defined(columns)})"]
 
     def widen(self, table: str, column: pa.Field) -> list[str]:
         """In place; readers need a Delta of 2024 or later from then on."""

@@ -28,12 +28,17 @@ class PostgreSQL(Dialect):
 
     TYPES: ClassVar[Mapping[pa.DataType, str]] = TEXT_TYPES
     OTHER_TYPES: ClassVar[Mapping[str, pa.DataType]] = {"CHARACTER VARYING": pa.string()}
+    ADDS_TOGETHER = True
     HAS_KEYS = True
     TOUCHES = True
 
     def connect_arguments(self) -> dict[str, Any]:
-        """A name in the server's list, and an end to patience."""
-        return {"application_name": "target-looker-stage", "connect_timeout": 30}
+        """A name in the server's list, an end to patience, the encoding of what is sent."""
+        return {
+            "application_name": "target-looker-stage",
+            "connect_timeout": 30,
+            "client_encoding": "utf8",
+        }
 
     def begin(self, connection: Connection) -> None:
         """Know that the server can do it."""
