@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import io
 import json
-from contextlib import contextmanager, redirect_stdout
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from stages import lines
 from target_tableau_refresh.publish.target import PublishTarget
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Row = dict[str, Any]
 
@@ -27,16 +26,19 @@ def needed_engine() -> Any:
     )
 
 
-@contextmanager
-def opened(file: Path) -> Iterator[Any]:
-    """A connection of the engine to a file."""
+@cache
+def engine() -> Any:
+    """The engine that reads, one for all tests."""
     hyper = needed_engine()
     silent = hyper.Telemetry.DO_NOT_SEND_USAGE_DATA_TO_TABLEAU
-    with (
-        hyper.HyperProcess(silent, parameters={"log_config": ""}) as engine,
-        hyper.Connection(engine.endpoint, str(file)) as connection,
-    ):
-        yield connection
+    process = hyper.HyperProcess(silent, parameters={"log_config": ""})
+    atexit.register(process.close)
+    return process
+
+
+def opened(file: Path) -> Any:
+    """A connection of the engine to a file."""
+    return needed_engine().Connection(engine().endpoint, str(file))
 
 
 def rows_of(file: Path, table: str = "Extract") -> list[Row]:
