@@ -160,6 +160,7 @@ def test_wrong_credentials_are_401001_and_never_recorded(server, client):
     server.tableau.users[0].sites = {"plant"}
     assert client.sign_in().code == "401001"
     assert client.sign_in(site="plant").status == 200
+    assert client.ask("GET", "/datasources").status == 200
     record = json.dumps([call.as_dict() for call in server.calls])
     assert "wrong" not in record
     assert client.token not in record
@@ -388,13 +389,18 @@ def multipart(payload: str, *files: tuple[str, str, bytes]) -> tuple[bytes, dict
     return body + b"--cut--\r\n", {"Content-Type": "multipart/mixed; boundary=cut"}
 
 
+def send_parts(client: Client, method: str, path: str, *parts, **query: str) -> Answer:
+    body, headers = multipart(*parts)
+    headers["X-Tableau-Auth"] = client.token
+    url = f"{client.server.url}/api/3.29/sites/{client.site}{path}"
+    sent = requests.request(method, url, params=query, data=body, headers=headers, timeout=20)
+    return Answer(sent)
+
+
 def publish(client: Client, project: str, *files: tuple[str, str, bytes], **query: str) -> Answer:
     payload = f'<datasource name="New"><project id="{project}"/></datasource>'
-    body, headers = multipart(f"<tsRequest>{payload}</tsRequest>", *files)
-    headers["X-Tableau-Auth"] = client.token
-    url = f"{client.server.url}/api/3.29/sites/{client.site}/datasources"
-    sent = requests.post(url, params=query, data=body, headers=headers, timeout=20)
-    return Answer(sent)
+    payload = f"<tsRequest>{payload}</tsRequest>"
+    return send_parts(client, "POST", "/datasources", payload, *files, **query)
 
 
 def test_what_cannot_be_published_has_its_own_code(client, site):
@@ -412,6 +418,17 @@ def test_what_cannot_be_published_has_its_own_code(client, site):
     client.user.may_do -= {"publish"}
     assert publish(client, project, file, **kind).code == "403004"
     assert "Finance/New" not in [each.path for each in site.datasources]
+
+
+def test_a_part_of_an_upload_is_neither_empty_nor_above_64_megabytes(client):
+    upload = client.ask("POST", "/fileUploads").one("fileUpload").get("uploadSessionId")
+    path = f"/fileUploads/{upload}"
+    file = ("tableau_file", "file", b"12")
+    too_large = ("tableau_file", "file", bytes((64 << 20) + 1))
+
+    assert send_parts(client, "PUT", path, "").code == "400000"
+    assert send_parts(client, "PUT", path, "", too_large).code == "413000"
+    assert send_parts(client, "PUT", path, "", file).one("fileUpload").get("fileSize") == "0"
 
 
 @pytest.mark.parametrize("kind", ["cut", "lost", "half"])

@@ -41,7 +41,10 @@ def read(engine, source: DataSource, folder: Path) -> dict[int, str]:
     file = folder / f"{uuid.uuid4()}.hyper"
     file.write_bytes(content)
     with hyper.Connection(engine, file) as connection:
-        return dict(map(tuple, connection.execute_list_query(f"SELECT * FROM {TABLE}")))
+        rows = connection.execute_list_query(f"SELECT * FROM {TABLE}")
+    found = dict(map(tuple, rows))
+    assert len(found) == len(rows), "each key is there once"
+    return found
 
 
 class Published:
@@ -102,6 +105,19 @@ def test_a_request_that_comes_twice_is_done_once(published):
     assert first.id == again.id
     assert published.done("delete", {9: ""}, condition=SAME_KEY) == {1: "one", 2: "two", 3: "three"}
     assert [each.request_id for each in published.held.updates][:1] == ["load-7"]
+
+
+def test_a_connection_is_as_good_as_its_source(published):
+    item = published.client.datasources.get_by_id(published.id)
+    published.client.datasources.populate_connections(item)
+    (connection,) = item.connections
+    published.id = connection
+
+    assert published.done("insert", {3: "three"}) == {1: "one", 2: "two", 3: "three"}
+    connection._id = str(uuid.uuid4())
+    with pytest.raises(tsc.ServerResponseError) as raised:
+        published.change("insert", {4: "four"})
+    assert raised.value.code == "404003"
 
 
 def test_a_table_that_is_not_there_fails_the_job_and_changes_nothing(published):
