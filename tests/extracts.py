@@ -5,16 +5,24 @@ from __future__ import annotations
 import atexit
 import io
 import json
+from collections import Counter
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from datetime import date, datetime, timezone
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from harness import LINEAGE, differences, expected_rows
+from harness import plain as by_value
 from stages import lines
 from target_tableau_refresh.publish.target import PublishTarget
+
+if TYPE_CHECKING:
+    from harness import Key
+    from kinetic_sandbox.kinetic import Tenant
 
 Row = dict[str, Any]
 
@@ -119,3 +127,59 @@ class Extracts:
             for path in self.folder.rglob("*")
             if path.suffix != ".hyper" or path.parent != self.folder
         }
+
+
+def assert_equal(
+    extracts: Extracts, tenant: Tenant, *, but: set[tuple[str, Key]] = frozenset()
+) -> None:
+    """Every open row of every stream and company, no more and no less, value by value, typed.
+
+    Args:
+        extracts: what the loader wrote.
+        tenant: the truth.
+        but: (stream, key) of rows that the tenant deleted outright, which stay until a key sweep.
+    """
+    for stream in tenant.streams:
+        facts = tenant.entity(stream)
+        types = {name: column.type for name, column in facts.columns.items()}
+        expected = {
+            (company, *key): {name: typed(value, types[name]) for name, value in row.items()}
+            for company in tenant.companies
+            for key, row in expected_rows(tenant, stream, company).items()
+        }
+        counted: Counter[Key] = Counter()
+        loaded = {}
+        for row in extracts.rows(stream):
+            assert row["_sdc_deleted_at"] is None
+            assert row.keys() >= LINEAGE
+            key = tuple(by_value(row[name]) for name in facts.key)
+            address = (row["_epicor_company"], *key)
+            if (stream, key) in but and address not in expected:
+                continue
+            counted[address] += 1
+            loaded[address] = {
+                name: as_read(value, types[name]) for name, value in row.items() if name in types
+            }
+        assert not [address for address, times in counted.items() if times > 1], stream
+        expected = {
+            (address[0], *(typed(k, types[name]) for name, k in zip(facts.key, address[1:],
+             strict=True))): row for address, row in expected.items()
+        }  # fmt: skip
+        assert loaded.keys() == expected.keys(), stream
+        for address, row in expected.items():
+            wrong = differences(loaded[address], row)
+            assert not wrong, (stream, address, wrong)
+
+
+def typed(value: Any, edm_type: str) -> Any:
+    """A value of the tenant as an extract has to have it."""
+    if value is not None and edm_type == "Edm.DateTimeOffset":
+        return datetime.fromisoformat(value.replace("Z", "+00:00")).replace(tzinfo=timezone.utc)
+    return by_value(value)
+
+
+def as_read(value: Any, edm_type: str) -> Any:
+    """A value of the engine; a float in place of a decimal is told."""
+    if value is not None and edm_type == "Edm.Decimal":
+        assert isinstance(value, Decimal)
+    return by_value(value)

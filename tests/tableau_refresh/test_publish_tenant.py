@@ -3,23 +3,12 @@
 import json
 import subprocess
 import sys
-from collections import Counter
-from datetime import datetime, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from extracts import Extracts, needed_engine
-from harness import (
-    LINEAGE,
-    TAP,
-    deleted_rows,
-    differences,
-    environment,
-    expected_rows,
-    plain,
-    settings,
-)
+from extracts import Extracts, assert_equal, needed_engine
+from harness import TAP, deleted_rows, environment, settings
 from kinetic_sandbox.kinetic import KineticServer, Tenant
 
 needed_engine()
@@ -50,60 +39,6 @@ class Pipeline:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         self._state.write_bytes(done.stdout.splitlines()[-1])
-
-
-def assert_equal(extracts: Extracts, tenant: Tenant, *, but=frozenset()) -> None:
-    """Every open row of every stream and company, no more and no less, value by value, typed.
-
-    Args:
-        extracts: what the loader wrote.
-        tenant: the truth.
-        but: (stream, key) of rows that the tenant deleted outright, which stay until a key sweep.
-    """
-    for stream in tenant.streams:
-        facts = tenant.entity(stream)
-        types = {name: column.type for name, column in facts.columns.items()}
-        expected = {
-            (company, *key): {name: typed(value, types[name]) for name, value in row.items()}
-            for company in tenant.companies
-            for key, row in expected_rows(tenant, stream, company).items()
-        }
-        counted: Counter = Counter()
-        loaded = {}
-        for row in extracts.rows(stream):
-            assert row["_sdc_deleted_at"] is None
-            assert row.keys() >= LINEAGE
-            key = tuple(plain(row[name]) for name in facts.key)
-            address = (row["_epicor_company"], *key)
-            if (stream, key) in but and address not in expected:
-                continue
-            counted[address] += 1
-            loaded[address] = {
-                name: as_read(value, types[name]) for name, value in row.items() if name in types
-            }
-        assert not [address for address, times in counted.items() if times > 1], stream
-        expected = {
-            (address[0], *(typed(k, types[name]) for name, k in zip(facts.key, address[1:],
-             strict=True))): row for address, row in expected.items()
-        }  # fmt: skip
-        assert loaded.keys() == expected.keys(), stream
-        for address, row in expected.items():
-            wrong = differences(loaded[address], row)
-            assert not wrong, (stream, address, wrong)
-
-
-def typed(value, edm_type):
-    """A value of the tenant as an extract has to have it."""
-    if value is not None and edm_type == "Edm.DateTimeOffset":
-        return datetime.fromisoformat(value.replace("Z", "+00:00")).replace(tzinfo=timezone.utc)
-    return plain(value)
-
-
-def as_read(value, edm_type):
-    """A value of the engine; a float in place of a decimal is told."""
-    if value is not None and edm_type == "Edm.Decimal":
-        assert isinstance(value, Decimal)
-    return plain(value)
 
 
 @pytest.mark.parametrize("profile", [pytest.param("documented", marks=pytest.mark.full), "real"])
