@@ -1,7 +1,8 @@
 """The stand-in for a Tableau Server or Tableau Cloud and its REST API."""
 
 from kinetic_sandbox.faults import KINDS, Fault
-from kinetic_sandbox.tableau.deployment import ConnectedApp, Session, Site, Tableau, User
+from kinetic_sandbox.tableau.deployment import Tableau
+from kinetic_sandbox.tableau.people import ConnectedApp, Session, User
 from kinetic_sandbox.tableau.resources import (
     CANCELLED,
     COMPLETED,
@@ -17,6 +18,7 @@ from kinetic_sandbox.tableau.resources import (
 )
 from kinetic_sandbox.tableau.sample import sample_tableau
 from kinetic_sandbox.tableau.server import ReceivedCall, TableauServer
+from kinetic_sandbox.tableau.sites import Site
 
 __all__ = [
     "CANCELLED",

@@ -11,7 +11,9 @@ from kinetic_sandbox.tableau.xml import Element, element
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from kinetic_sandbox.tableau.deployment import Session, Site, Tableau
+    from kinetic_sandbox.tableau.deployment import Tableau
+    from kinetic_sandbox.tableau.people import Session
+    from kinetic_sandbox.tableau.sites import Site
 
 
 class Version(NamedTuple):

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from kinetic_sandbox.tableau.call import Call, Done, Refused
 from kinetic_sandbox.tableau.content import find_datasource, told
-from kinetic_sandbox.tableau.deployment import luid
 from kinetic_sandbox.tableau.jobs import begun
 from kinetic_sandbox.tableau.resources import PUBLISH, UPDATE, DataSource, Update
+from kinetic_sandbox.tableau.sites import luid
 from kinetic_sandbox.tableau.uploads import LARGEST, MEGABYTE, uploaded
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kinetic_sandbox.tableau.call import Call, Done, Refused, Version
 from kinetic_sandbox.tableau.content import find_datasource, find_task, find_workbook
-from kinetic_sandbox.tableau.deployment import HOUR
 from kinetic_sandbox.tableau.jobs import begun
 from kinetic_sandbox.tableau.resources import REFRESH, Job
 from kinetic_sandbox.tableau.xml import Element, element
@@ -15,6 +14,7 @@ from kinetic_sandbox.tableau.xml import Element, element
 if TYPE_CHECKING:
     from kinetic_sandbox.tableau.resources import Content
 
+_HOUR = 3600
 _INCREMENTAL_SINCE = Version(3, 25)
 
 
@@ -65,9 +65,9 @@ def _keep_the_pace(call: Call) -> None:
     site, now = call.site, call.tableau.now()
     if site.refreshes_per_hour is None:
         return
-    starts = [job.created for job in site.jobs if job.type == REFRESH and job.created > now - HOUR]
+    starts = [job.created for job in site.jobs if job.type == REFRESH and job.created > now - _HOUR]
     if len(starts) < site.refreshes_per_hour:
         return
-    wait = (starts[-site.refreshes_per_hour] if site.refreshes_per_hour else now) + HOUR - now
+    wait = (starts[-site.refreshes_per_hour] if site.refreshes_per_hour else now) + _HOUR - now
     seconds = math.ceil(wait) if site.tells_retry_after else None
     raise Refused("429000", str(math.ceil(wait / 60)), retry_after=seconds)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from kinetic_sandbox.tableau.deployment import ConnectedApp, Site, Tableau, User
+from kinetic_sandbox.tableau.deployment import Tableau
+from kinetic_sandbox.tableau.people import ConnectedApp, User
+from kinetic_sandbox.tableau.sites import Site
 
 SITE = "finance"
 USERNAME = "kinetic.pipeline@example.com"

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from kinetic_sandbox.faults import Fault
-    from kinetic_sandbox.tableau.deployment import Session, Tableau
+    from kinetic_sandbox.tableau.deployment import Tableau
+    from kinetic_sandbox.tableau.people import Session
 
 _SERVED_BY = {"Server": "Tableau", "X-Content-Type-Options": "nosniff"}
 _XML = "application/xml;charset=utf-8"

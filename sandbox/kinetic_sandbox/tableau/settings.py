@@ -11,7 +11,8 @@ from kinetic_sandbox.tableau.xml import timestamp
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from kinetic_sandbox.tableau.deployment import Site, Tableau
+    from kinetic_sandbox.tableau.deployment import Tableau
+    from kinetic_sandbox.tableau.sites import Site
 
 _OF_ALL = {"api_version", "session_seconds", "calls_per_session", "takes_passwords", "language"}
 _OF_A_SITE = {"refreshes_per_hour", "tells_retry_after"}

@@ -14,7 +14,9 @@ from kinetic_sandbox.tableau.call import Done, Refused
 from kinetic_sandbox.tableau.xml import Element, element
 
 if TYPE_CHECKING:
-    from kinetic_sandbox.tableau.deployment import ConnectedApp, Session, Site, Tableau, User
+    from kinetic_sandbox.tableau.deployment import Tableau
+    from kinetic_sandbox.tableau.people import ConnectedApp, Session, User
+    from kinetic_sandbox.tableau.sites import Site
 
 LONGEST = 600
 """Seconds that a JSON web token may live."""
