@@ -7,6 +7,10 @@ class LoadError(Exception):
     """Ends the load; its text is what the user reads."""
 
 
+class StateError(LoadError):
+    """Rows are loaded, and nobody takes the STATE that says so."""
+
+
 class NoSchemaError(LoadError, RecordsWithoutSchemaException):
     """A record came before the SCHEMA message of its stream."""
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import sys
 from abc import abstractmethod
 from collections import Counter
 from functools import partial
@@ -13,7 +15,7 @@ from singer_sdk.exceptions import InvalidJSONSchema
 from singer_sdk.helpers.capabilities import PluginCapabilities
 
 from .behind import Behind
-from .errors import LoadError, NoSchemaError
+from .errors import LoadError, NoSchemaError, StateError
 from .messages import Reader
 from .sink import BatchSink
 
@@ -129,7 +131,15 @@ class BatchTarget(Target):
 
     def emit(self, state: dict[str, Any]) -> None:
         """Write STATE; everything before it is loaded."""
-        super()._write_state_message(state)
+        try:
+            super()._write_state_message(state)
+        except OSError as error:
+            # Python would try again at its end, and tell of that with a traceback.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise StateError(
+                f"STATE cannot be written to stdout ({error.strerror}); the rows before it are "
+                "loaded, and the next run reads them again"
+            ) from error
 
     def _process_record_message(self, message: Record) -> None:  # type: ignore[override]
         sink = self._sinks_active.get(message.stream)

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 import click
-from kinetic_batches.errors import LoadError
+from kinetic_batches.errors import LoadError, StateError
 
 from .errors import ConfigError, LookerError
 from .target import LookerStageTarget
@@ -33,6 +33,8 @@ def main() -> None:
         _end(2, f"the settings are wrong: {error}")
     except LookerError as error:
         _end(1, f"everything is loaded and STATE is saved, but Looker does not know: {error}")
+    except StateError as error:
+        _end(1, str(error))
     except LoadError as error:
         _end(1, f"the warehouse was not loaded to the end, and STATE stays where it was: {error}")
 

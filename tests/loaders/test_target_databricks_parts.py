@@ -3,6 +3,8 @@
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -637,3 +639,17 @@ def test_the_pages_statements_are_the_dialects():
     found = [sqlglot.parse(block, dialect="databricks") for block in blocks("sql")]
 
     assert [len(each) for each in found] == [5, 1]
+
+
+def test_a_setting_of_a_wrong_type_is_no_success(tmp_path):
+    program = Path(sys.executable).with_name("kinetic-target-databricks")
+    given = {"host": "h", "http_path": "p", "catalog": "c", "token": "t", "batch_size_rows": "many"}
+    (tmp_path / "config.json").write_text(json.dumps(given))
+
+    done = subprocess.run(
+        [program, "--config", str(tmp_path / "config.json")],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "config['batch_size_rows']" in done.stderr

@@ -16,6 +16,7 @@ from looker_refresh import MODEL
 from singer_sdk.testing import get_target_test_class
 from stages import WHOLE, DuckDB, Stage, end, lines, postgres_places, record, schema, state
 from target_looker_stage.target import LookerStageTarget
+from unread import FULL, NOBODY, load_unread
 
 PROGRAM = str(Path(sys.executable).with_name("target-looker-stage"))
 
@@ -26,6 +27,17 @@ class Program:
     def __init__(self, folder: Path) -> None:
         self.file = folder / "config.json"
         self.stage = Stage(DuckDB(folder / "stage.duckdb"))
+
+    @property
+    def command(self) -> list[str]:
+        """The loader."""
+        self.file.write_text(json.dumps(self.stage.config))
+        return [PROGRAM, "--config", str(self.file)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its environment."""
+        return environment()
 
     def run(self, *messages, **settings) -> subprocess.CompletedProcess:
         self.file.write_text(json.dumps({**self.stage.config, **settings}))
@@ -86,6 +98,17 @@ def test_a_warehouse_that_is_not_there_ends_with_1_and_without_the_password(prog
 
     assert (done.returncode, done.stdout) == (1, b"")
     told(done)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("output", [NOBODY, FULL])
+def test_a_state_that_nobody_takes_is_no_success_and_is_told_in_one_sentence(program, output):
+    done = load_unread(program, lines(schema("s"), record("s", 1), end("r1")), output)
+
+    assert done.returncode == 1, done.stderr
+    assert "STATE cannot be written to stdout" in told(done)
+    assert b"Exception ignored" not in done.stderr
+    assert program.stage.by_key("s").keys() == {1}
 
 
 @pytest.mark.full

@@ -7,7 +7,6 @@ import sys
 
 import click
 from kinetic_batches.errors import LoadError
-from singer_sdk.exceptions import ConfigValidationError
 
 from .explain import EXPECTED, first_line
 from .target import DatabricksTarget
@@ -18,13 +17,11 @@ _LOGGER = logging.getLogger("target-databricks")
 def main() -> None:
     """Load what comes on stdin."""
     try:
-        DatabricksTarget.cli(standalone_mode=False)
+        # The SDK tells of settings of a wrong type itself, and answers with the code.
+        sys.exit(DatabricksTarget.cli(standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except ConfigValidationError as error:
-        _LOGGER.critical("the settings are wrong: %s", "; ".join(error.errors) or error)
-        sys.exit(1)
     except EXPECTED as error:
         _LOGGER.critical(
             "Databricks was not loaded to the end, and STATE stays where it was: %s",
