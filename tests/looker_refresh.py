@@ -14,11 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from unittest.mock import patch
 
+import pyarrow as pa
 from target_looker_stage.audit import Loaded, SyncAudit
 from target_looker_stage.commands import main
 from target_looker_stage.config import Config
 from target_looker_stage.looker.clock import Clock
 from target_looker_stage.looker.tell import tell
+from target_looker_stage.run import Run
 from target_looker_stage.warehouse import Warehouse, open_warehouse
 
 if TYPE_CHECKING:
@@ -68,6 +70,10 @@ class Stage:
         warehouse.close()
         return run
 
+    def running(self) -> Running:
+        """A run that loads batch after batch."""
+        return Running(self.warehouse)
+
     def tell(self) -> None:
         """As the target does it after a load."""
         warehouse = self.warehouse
@@ -113,6 +119,27 @@ class Stage:
         finally:
             logging.root.handlers[:] = kept
         return Done(code, out.getvalue(), err.getvalue())
+
+
+class Running:
+    """A run that has not ended."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._run = Run(SyncAudit(warehouse), wants_looker=True)
+        warehouse.make_schema()
+
+    def load(self, stream: str) -> None:
+        """A batch of one row, without its table."""
+        rows = pa.table({"_epicor_run_id": ["running"]})
+        self._warehouse.attempt(lambda connection: self._run.announce(connection, stream, rows))
+        self._run.count(stream, rows)
+        self._warehouse.close()
+
+    def end(self) -> None:
+        """It was complete."""
+        self._run.see({"last_complete_run": {"run_id": "running"}})
+        self._warehouse.close()
 
 
 class Done(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pyarrow as pa
@@ -22,6 +23,8 @@ AUDIT = "_sync_audit"
 RUN = "*"
 """Stands for the run itself where a row has a stream's name."""
 _KEYS = ("run_id", "stream")
+_AT_ONCE = 50
+"""Rows that a statement names: Databricks takes 255 parameters."""
 _COLUMNS = pa.schema(
     {
         "run_id": pa.string(),
@@ -59,12 +62,14 @@ class Pending(NamedTuple):
     """A stream of a run of which Looker does not know yet.
 
     Attributes:
-        status: `complete` or `cut`, of the run.
+        status: `complete` or `cut`, of the run; one that is cut may still be loading.
+        rows: that it had loaded of the stream when this was asked.
     """
 
     run_id: str
     stream: str
     status: str
+    rows: int
 
 
 class Entry(NamedTuple):
@@ -93,7 +98,7 @@ class SyncAudit:
         self._warehouse = warehouse
         self._table = Table(warehouse.dialect, AUDIT, _COLUMNS, _KEYS)
 
-    def begin(
+    def announce(
         self,
         connection: Connection,
         run_id: str,
@@ -102,9 +107,17 @@ class SyncAudit:
         *,
         wants_looker: bool,
     ) -> None:
-        """Note a stream's first batch in the batch's own transaction.
+        """Note a stream's batch in the batch's own transaction.
 
-        So a run that is killed has left word that the stream's rows are not those that Looker saw.
+        So a run that is killed has left word that the stream's rows are not those that Looker saw,
+        also where Looker was told of earlier batches meanwhile.
+
+        Args:
+            connection: the batch's.
+            run_id: the tap's.
+            stream: the batch's.
+            loaded: with this batch.
+            wants_looker: whether Looker is to be told.
         """
         row = _row(run_id, stream, loaded, None, wants_looker=wants_looker)
         self._write(connection, [row], _COLUMNS)
@@ -135,29 +148,24 @@ class SyncAudit:
             rows.append(_row(run_id, RUN, whole, at, wants_looker=wants_looker))
         if rows:
             self._warehouse.make_schema()
-            self._warehouse.attempt(lambda c: self._write(c, rows, _COLUMNS))
+            self._warehouse.attempt(lambda c: self._account(c, run_id, rows, at))
 
     def pending(self) -> list[Pending]:
         """What Looker has not been told of, oldest first; of runs that were cut as well."""
         if not self._is_there():
             return []
         found = self._warehouse.execute(
-            f"SELECT run_id, stream, status FROM {self._name} "
+            f"SELECT run_id, stream, status, rows_upserted + rows_deleted FROM {self._name} "
             "WHERE looker_status = 'pending' ORDER BY started_at, stream"
         )
-        return [Pending(*map(str, row)) for row in found]
+        return [Pending(str(run), str(stream), str(s), int(rows)) for run, stream, s, rows in found]
 
     def told(self, pending: Iterable[Pending]) -> None:
-        """Looker knows of these."""
-        at = datetime.now(timezone.utc)
-        rows = [
-            {"run_id": each.run_id, "stream": each.stream, "looker_status": "told",
-             "looker_told_at": at}
-            for each in pending
-        ]  # fmt: skip
-        if rows:
-            schema = pa.schema([_COLUMNS.field(name) for name in rows[0]])
-            self._warehouse.attempt(lambda c: self._write(c, rows, schema))
+        """Looker knows of these; what was loaded of them since then goes on waiting."""
+        everything = list(pending)
+        for first in range(0, len(everything), _AT_ONCE):
+            part = everything[first : first + _AT_ONCE]
+            self._warehouse.attempt(partial(self._note_told, part))
 
     def last(self) -> list[Entry]:
         """The rows of the last complete run, that of the run itself first; none before it."""
@@ -177,6 +185,43 @@ class SyncAudit:
 
     def _is_there(self) -> bool:
         return bool(self._warehouse.columns(AUDIT))
+
+    def _account(
+        self,
+        connection: Connection,
+        run_id: str,
+        rows: Sequence[Mapping[str, Any]],
+        completed_at: datetime | None,
+    ) -> None:
+        """A complete run moves the trigger for rows of cut ones before it as well."""
+        self._write(connection, rows, _COLUMNS)
+        if completed_at is None:
+            return
+        query = f"SELECT run_id, stream FROM {self._name} WHERE completed_at IS NULL"
+        cut = [
+            {"run_id": run, "stream": stream, "completed_at": completed_at}
+            for run, stream in self._warehouse.dialect.rows(connection, query, {})
+            if run != run_id
+        ]
+        if cut:
+            schema = pa.schema([_COLUMNS.field(name) for name in cut[0]])
+            self._write(connection, cut, schema)
+
+    def _note_told(self, pending: Sequence[Pending], connection: Connection) -> None:
+        dialect = self._warehouse.dialect
+        values: dict[str, Any] = {"at": datetime.now(timezone.utc).isoformat()}
+        same = []
+        for n, each in enumerate(pending):
+            same.append(
+                f"(run_id = :run{n} AND stream = :stream{n} AND "
+                f"rows_upserted + rows_deleted = :rows{n})"
+            )
+            values |= {f"run{n}": each.run_id, f"stream{n}": each.stream, f"rows{n}": each.rows}
+        statement = (
+            f"UPDATE {self._name} SET looker_status = 'told', "
+            f"looker_told_at = CAST(:at AS {dialect.type(MOMENT)}) WHERE {' OR '.join(same)}"
+        )
+        dialect.rows(connection, statement, values)
 
     def _write(
         self, connection: Connection, rows: Sequence[Mapping[str, Any]], schema: pa.Schema

@@ -47,13 +47,13 @@ class Run:
         return bool(self._loads)
 
     def announce(self, connection: Connection, stream: str, rows: pa.Table) -> None:
-        """Note a stream's first batch within its transaction."""
-        if stream == ACCOUNT or stream in self._loads:
+        """Note a batch within its transaction."""
+        if stream == ACCOUNT:
             return
         self._id = self._id or _run_id_of(rows)
-        self._began[stream] = datetime.now(timezone.utc)
-        loaded = _with(Loaded(self._began[stream]), rows)
-        self._audit.begin(connection, self._id, stream, loaded, wants_looker=self._wants_looker)
+        began = self._began.setdefault(stream, datetime.now(timezone.utc))
+        loaded = _with(self._loads.get(stream) or Loaded(began), rows)
+        self._audit.announce(connection, self._id, stream, loaded, wants_looker=self._wants_looker)
 
     def count(self, stream: str, rows: pa.Table) -> None:
         """A batch is in its table, and so the run goes on."""

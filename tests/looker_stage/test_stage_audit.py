@@ -3,6 +3,7 @@
 import re
 from datetime import datetime, timezone
 
+import pyarrow as pa
 import pytest
 from kinetic_batches.errors import LoadError
 from stages import (
@@ -19,6 +20,7 @@ from stages import (
 )
 from target_looker_stage.audit import Loaded, Pending, SyncAudit
 from target_looker_stage.config import Config
+from target_looker_stage.run import Run
 from target_looker_stage.warehouse import open_warehouse
 
 
@@ -122,6 +124,64 @@ def test_the_last_state_is_not_emitted_before_the_run_is_accounted_for(stage):
     assert stage.states == []
 
 
+def test_rows_of_a_cut_run_move_the_trigger_with_the_next_complete_one_and_once(stage):
+    query = (
+        "SELECT max(completed_at) AS at FROM epicor_stage._sync_audit "
+        "WHERE rows_upserted + rows_deleted > 0"
+    )
+    stage.load(schema("vendors"), record("vendors", 1, **RUN), state(1))
+    assert stage.place.query(query) == [{"at": None}]
+
+    stage.load(schema("vendors"), end("r2"))
+    stage.load(schema("vendors"), end("r3"))
+
+    assert stage.place.query(query) == [{"at": stage.audit("r2")["*"]["completed_at"]}]
+    assert stage.audit("r1")["vendors"]["status"] == "cut"
+
+
+def test_a_batch_that_comes_after_looker_was_told_waits_again(stage):
+    """A telling by another program while the run goes on, which is killed later."""
+    warehouse = open_warehouse(Config.of({**stage.config, **ASKED}))
+    audit = SyncAudit(warehouse)
+    run = Run(audit, wants_looker=True)
+    rows = pa.table({"_epicor_run_id": ["r1", "r1"]})
+
+    def load_a_batch():
+        warehouse.attempt(lambda connection: run.announce(connection, "vendors", rows))
+        run.count("vendors", rows)
+
+    try:
+        warehouse.make_schema()
+        load_a_batch()
+        seen = audit.pending()
+        audit.told(seen)
+        assert audit.pending() == []
+
+        load_a_batch()
+        assert audit.pending() == [Pending("r1", "vendors", "cut", 4)]
+
+        audit.told(seen)
+        assert audit.pending(), "the second batch came while Looker was told of the first"
+        audit.told(audit.pending())
+        assert audit.pending() == []
+    finally:
+        warehouse.close()
+
+
+def test_many_that_wait_are_told_at_once(stage):
+    warehouse = open_warehouse(Config.of({**stage.config, **ASKED}))
+    audit, at = SyncAudit(warehouse), datetime.now(timezone.utc)
+    try:
+        loads = {f"s{n}": Loaded(at, n + 1) for n in range(101)}
+        audit.write("r1", loads, complete=True, wants_looker=True)
+
+        audit.told(audit.pending())
+
+        assert audit.pending() == []
+    finally:
+        warehouse.close()
+
+
 def test_what_looker_does_not_know_is_pending_until_it_is_told(stage):
     warehouse = open_warehouse(Config.of({**stage.config, **ASKED}))
     audit, at = SyncAudit(warehouse), datetime.now(timezone.utc)
@@ -133,13 +193,13 @@ def test_what_looker_does_not_know_is_pending_until_it_is_told(stage):
         audit.write("quiet", {"parts": Loaded(at, 5)}, complete=True, wants_looker=False)
         pending = audit.pending()
         assert set(pending) == {
-            Pending("cut", "orders", "cut"), Pending("r1", "vendors", "complete"),
-            Pending("r1", "*", "complete"),
+            Pending("cut", "orders", "cut", 3), Pending("r1", "vendors", "complete", 6),
+            Pending("r1", "*", "complete", 6),
         }  # fmt: skip
 
         audit.told(each for each in pending if each.stream != "orders")
 
-        assert audit.pending() == [Pending("cut", "orders", "cut")]
+        assert audit.pending() == [Pending("cut", "orders", "cut", 3)]
         whole, parts = audit.last()
         assert (whole.run_id, whole.stream, parts.rows_upserted) == ("quiet", "*", 5)
         assert whole.completed_at.tzinfo is not None

@@ -33,12 +33,14 @@ class Step(NamedTuple):
         name: as it is remembered.
         runs: for which it is done.
         take: does it.
+        loading: runs that were cut or have not ended: their rows may not all be there yet.
         is_once: whether doing it twice is worse than not at all.
     """
 
     name: str
     runs: set[str]
     take: Callable[[LookerApi], None]
+    loading: set[str]
     is_once: bool = False
 
 
@@ -66,11 +68,13 @@ class Steps:
             _LOGGER.info("no stream changed that `looker_datagroups` names: Looker is not asked")
             return []
 
+        loading = {each.run_id for each in pending if each.status != "complete"}
+
         def runs(streams: set[str]) -> set[str]:
             return {each.run_id for each in pending if each.stream in streams}
 
         steps = [
-            Step(f"datagroup {name}", runs(streams), partial(self._notify, name, streams))
+            Step(f"datagroup {name}", runs(streams), partial(self._notify, name, streams), loading)
             for name, streams in due.items()
         ]
         steps += [
@@ -78,11 +82,18 @@ class Steps:
                 f"pdt {pdt.model}.{pdt.view}",
                 runs(named),
                 partial(pdts.rebuild, pdt=pdt, clock=self._clock),
+                loading,
             )
             for pdt in config.looker_pdts
         ]
         steps += [
-            Step(f"schedule {each}", runs(named), partial(schedules.run_once, schedule=each), True)
+            Step(
+                f"schedule {each}",
+                runs(named),
+                partial(schedules.run_once, schedule=each),
+                loading,
+                is_once=True,
+            )
             for each in config.looker_schedules
         ]
         return steps

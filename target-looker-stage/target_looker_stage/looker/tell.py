@@ -88,8 +88,9 @@ def _deliver(config: Config, steps: Sequence[Step], memory: Memory, clock: Clock
 def _take(step: Step, api: LookerApi, memory: Memory, *, remembers: bool) -> None:
     if not step.is_once:
         step.take(api)
-        if remembers:
-            memory.add(step.name, step.runs)
+        # Of rows that are loaded later Looker is told as well.
+        if remembers and (ended := step.runs - step.loading):
+            memory.add(step.name, ended)
         return
     # Noted first: who is killed in between rather sends no mail than two.
     memory.add(step.name, step.runs)
