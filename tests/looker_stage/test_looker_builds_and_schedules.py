@@ -235,6 +235,40 @@ def test_a_gateways_word_about_a_schedule_is_no_proof_that_it_did_not_run(
     assert (server.asked.count(RUN_ONCE), here.waiting) == (1, [])
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        Fault("status", where="run_once", status=500),
+        Fault("status", where="run_once", status=501),
+        Fault("html", where="run_once", status=500),
+        Fault("html", where="run_once", status=200),
+    ],
+    ids=lambda fault: f"{fault.kind}-{fault.status}",
+)
+def test_a_schedule_is_not_run_again_after_an_answer_that_leaves_open_whether_it_ran(
+    server, make, fault
+):
+    server.faults.add(fault)
+    here = make(looker_schedules=["7"])
+    here.load("vendors")
+
+    with pytest.raises(LookerError, match="may have been delivered and is not run again"):
+        here.tell()
+    here.tell()
+    assert (server.asked.count(RUN_ONCE), here.waiting) == (1, [])
+
+
+def test_a_refusal_is_proof_that_a_schedule_did_not_run(server, make, plan):
+    server.faults.add(Fault("status", where="run_once", status=422))
+    here = make(looker_schedules=["7"])
+    here.load("vendors")
+
+    with pytest.raises(LookerError, match="answered 422"):
+        here.tell()
+    here.tell()
+    assert (len(plan.runs), here.waiting) == (1, [])
+
+
 def test_a_429_is_proof_that_a_schedule_did_not_run(server, make, plan):
     server.faults.add(Fault("status", where="run_once", status=429, retry_after=3, times=2))
     here = make(looker_schedules=["7"])

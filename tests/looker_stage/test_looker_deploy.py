@@ -53,8 +53,9 @@ def test_a_branch_is_validated_in_the_dev_workspace_and_then_deployed(server, pr
 
     root = "/projects/epicor"
     assert server.asked == [
-        "POST /login", "PATCH /session", f"PUT {root}/git_branch", f"POST {root}/reset_to_remote",
-        f"POST {root}/validate", f"POST {root}/deploy_ref_to_production", "DELETE /logout",
+        "POST /login", "PATCH /session", f"GET {root}", f"PUT {root}/git_branch",
+        f"POST {root}/reset_to_remote", f"GET {root}/git_branch", f"POST {root}/validate",
+        f"POST {root}/deploy_ref_to_production", "DELETE /logout",
     ]  # fmt: skip
     assert project.deploys == ["b2"]
     assert said == [
@@ -72,6 +73,34 @@ def test_what_is_pushed_later_is_what_is_validated_and_deployed(project, run):
     run()
 
     assert project.deploys == ["b2", "d4"]
+
+
+@pytest.mark.parametrize("branch", [BRANCH, "main"])
+def test_what_is_pushed_after_the_validation_is_not_deployed(server, tmp_path, project, branch):
+    project.push(branch, Commit("d4"))
+    said = []
+
+    def pushed_meanwhile(line):
+        said.append(line)
+        project.push(branch, BROKEN)
+
+    here = stage(server, tmp_path, looker_project="epicor", looker_branch=branch)
+    deploy(here.config, pushed_meanwhile, clock=here.clock)
+
+    assert project.deploys == ["d4"]
+    assert said[-1] == f"epicor: production runs branch {branch} at d4"
+
+
+def test_without_advanced_deploy_the_production_branch_is_deployed_by_its_name(
+    server, project, run
+):
+    project.has_advanced_deploy = False
+    project.push("main", Commit("d4"))
+    run(looker_branch="main")
+
+    assert project.deploys == ["d4"]
+    (call,) = [call for call in server.calls if "deploy_ref" in call.path]
+    assert call.query == {"branch": "main"}
 
 
 def test_errors_are_told_with_file_and_line_and_nothing_is_deployed(project, run):

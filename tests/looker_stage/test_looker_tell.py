@@ -122,6 +122,37 @@ def test_a_complete_run_without_changes_tells_of_a_cut_one(server, make, ours):
     assert (len(ours.notices), here.waiting) == (1, [])
 
 
+def test_rows_that_a_run_loads_after_it_was_told_of_are_told_with_the_next_complete_one(
+    server, make, ours
+):
+    here = make()
+    here.load("parts")
+    running = here.running()
+    running.load("ap_invoices")
+    assert here.command("run").returncode == 0
+    running.load("ap_invoices")
+    # It is killed here.
+    here.load()
+    here.tell()
+
+    assert (len(ours.notices), here.waiting) == (2, [])
+
+
+def test_a_step_is_not_remembered_of_a_run_that_goes_on(server, make, ours):
+    here = make(looker_datagroups={f"{MODEL}::epicor_kinetic": ["*"], f"{MODEL}::nightly": ["*"]})
+    running = here.running()
+    running.load("ap_invoices")
+    here.load("parts")
+    with pytest.raises(LookerError):
+        here.tell()
+    running.load("ap_invoices")
+    running.end()
+    nightly = add_datagroup(server, "nightly")
+    here.tell()
+
+    assert (len(ours.notices), len(nightly.notices), here.waiting) == (2, 1, [])
+
+
 def test_only_datagroups_with_a_changed_stream_are_told(server, make):
     payables, stock = add_datagroup(server, "payables"), add_datagroup(server, "stock")
     here = make(looker_datagroups={
@@ -220,6 +251,20 @@ def test_wrong_keys_are_told_by_their_settings_and_tried_once(server, make):
     assert "not-the-secret" not in str(told.value)
     assert server.asked == ["POST /login"]
     assert here.waiting == ["vendors"]
+
+
+@pytest.mark.parametrize("before", range(240, 300, 6))
+def test_a_secret_that_looker_repeats_is_hidden_before_its_words_are_cut(server, make, before):
+    here = make()
+    secret = here.settings["looker_client_secret"]
+    server.faults.add(
+        Fault("status", where="datagroups", status=400, message="x" * before + secret)
+    )
+    here.load("vendors")
+
+    with pytest.raises(LookerError) as raised:
+        here.tell()
+    assert not any(secret[:length] in str(raised.value) for length in range(4, len(secret)))
 
 
 def test_a_token_that_ends_in_the_middle_is_renewed_once(server, make, ours):

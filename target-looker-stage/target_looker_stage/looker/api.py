@@ -179,18 +179,18 @@ class LookerApi:
         """
         for is_last in (False, True):
             self.log_in()
-            answer = self._patiently(
-                method, path, query=query, body=body, is_repeatable=is_repeatable
-            )
-            if answer.status_code != HTTPStatus.UNAUTHORIZED:
-                told = _decoded(answer)
-                if expects is not None and not isinstance(told, expects):
-                    raise Away(
-                        f"{self.url} answered {method} {path} with what no Looker answers: see "
-                        "what stands between here and `looker_url`",
-                        answer.status_code,
-                    )
-                return told
+            try:
+                answer = self._patiently(
+                    method, path, query=query, body=body, is_repeatable=is_repeatable
+                )
+                if answer.status_code != HTTPStatus.UNAUTHORIZED:
+                    return self._told(method, path, answer, expects)
+            except ApiError as error:
+                if is_repeatable or isinstance(error, Unsure) or not _may_be_done(error):
+                    raise
+                raise Unsure(
+                    f"{error}; nobody can tell whether it was done", error.status
+                ) from error
             self._token = ""  # it ended before its time: an administrator can end sessions
             if is_last:
                 break
@@ -199,6 +199,22 @@ class LookerApi:
             f"{path}: see in Looker, Admin > Users, that the user is not disabled",
             HTTPStatus.UNAUTHORIZED,
         )
+
+    def _told(
+        self,
+        method: str,
+        path: str,
+        answer: requests.Response,
+        expects: type[list[Any] | dict[str, Any]] | None,
+    ) -> Any:  # noqa: ANN401 - as the operation has it
+        told = _decoded(answer)
+        if expects is not None and not isinstance(told, expects):
+            raise Away(
+                f"{self.url} answered {method} {path} with what no Looker answers: see what stands "
+                "between here and `looker_url`",
+                answer.status_code,
+            )
+        return told
 
     def _choose_workspace(self) -> None:
         body = {"workspace_id": self._workspace}
@@ -220,8 +236,7 @@ class LookerApi:
             except Trouble as trouble:
                 if not is_repeatable and not trouble.is_undone:
                     raise Unsure(
-                        f"{trouble.what} in {method} {path}, and nobody can tell whether it was "
-                        "done",
+                        f"{trouble.what} in {method} {path}; nobody can tell whether it was done",
                         trouble.status,
                     ) from trouble
                 # Not all at once: other loaders may wait for the same instance.
@@ -342,6 +357,12 @@ class LookerApi:
 def place(text: str) -> str:
     """A value as it stands in a path."""
     return quote(text, safe="")
+
+
+def _may_be_done(error: ApiError) -> bool:
+    """A yes that cannot be read, or a server that broke in the middle; others say no."""
+    is_yes = HTTPStatus.OK <= error.status < HTTPStatus.MULTIPLE_CHOICES
+    return is_yes or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 def _decoded(answer: requests.Response) -> Any:  # noqa: ANN401

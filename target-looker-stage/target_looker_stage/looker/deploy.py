@@ -51,13 +51,17 @@ def deploy(
             project.deploy(ref=ref)
             project.validate("production")
             return
-        branch = config.looker_branch or project.production_branch()
+        project.enter_dev_workspace()
+        production, takes_commits = project.settings()
+        branch = config.looker_branch or production
         commit = project.check_out(branch)
         project.validate(branch)
         if runs_tests:
             project.test(branch)
-        project.deploy(branch=branch)
-        say(f"{config.looker_project}: production runs branch {branch} at {commit}")
+        # What is pushed meanwhile is not what was looked at.
+        project.deploy(**({"ref": commit} if commit and takes_commits else {"branch": branch}))
+        at = f" at {commit}" if commit else ""
+        say(f"{config.looker_project}: production runs branch {branch}{at}")
 
 
 class _Project:
@@ -68,17 +72,21 @@ class _Project:
         self._name = config.looker_project
         self._path = f"/projects/{place(self._name)}"
 
-    def production_branch(self) -> str:
-        query = {"fields": "git_production_branch_name"}
-        told = self._ask("GET", "", query=query, expects=dict)
-        return str(told.get("git_production_branch_name") or "master")
-
-    def check_out(self, branch: str) -> str:
-        """Bring the dev workspace to the remote's state of a branch; its commit."""
+    def enter_dev_workspace(self) -> None:
         try:
             self._api.use_dev_workspace()
         except ApiError as error:
             raise self._without("develop", error) from error
+
+    def settings(self) -> tuple[str, bool]:
+        """The production branch, and whether a commit can be deployed (Advanced Deploy Mode)."""
+        query = {"fields": "git_production_branch_name,git_release_mgmt_enabled"}
+        told = self._ask("GET", "", query=query, expects=dict)
+        branch = str(told.get("git_production_branch_name") or "master")
+        return branch, bool(told.get("git_release_mgmt_enabled"))
+
+    def check_out(self, branch: str) -> str:
+        """Bring the dev workspace to the remote's state of a branch; its commit, if known."""
         try:
             told = self._ask("PUT", "/git_branch", body={"name": branch}, expects=dict)
         except ApiError as error:
@@ -93,7 +101,8 @@ class _Project:
                 "Looker as that user (sudo), then deploy again"
             )
         self._ask("POST", "/reset_to_remote")
-        return str(told.get("remote_ref") or told.get("ref") or branch)
+        told = self._ask("GET", "/git_branch", expects=dict)
+        return str(told.get("ref") or "")
 
     def validate(self, where: str) -> None:
         told = self._ask("POST", "/validate", expects=dict)

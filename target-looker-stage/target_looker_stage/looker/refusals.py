@@ -90,7 +90,7 @@ def is_json(answer: requests.Response) -> bool:
 
 
 def words(answer: requests.Response) -> str:
-    """What an answer says about its failure."""
+    """What an answer says about its failure, whole: it may hold a secret."""
     if not is_json(answer):
         return "with a web page" if answer.content else "without a word"
     try:
@@ -104,4 +104,4 @@ def words(answer: requests.Response) -> str:
         for each in told.get("errors") or ()
         if isinstance(each, dict)
     ]
-    return shortened("; ".join([str(told.get("message") or "without a reason"), *details]))
+    return "; ".join([str(told.get("message") or "without a reason"), *details])
