@@ -98,25 +98,28 @@ class Account:
         now = Last(line.get("bookmark_after"), line.get("filter"), sent, retracted)
         has_bookmarks = "bookmark_before" in line
         last = self._last.get(partition := f"{stream} {line.get('company')}", Last())
-        if has_bookmarks:
-            self._last[partition] = now
         before = line.get("bookmark_before")
         # Rows came before this line of which no line tells, as of a run that was killed.
         has_gap = has_bookmarks and before != last.bookmark
-        is_same = before is not None and before == now.bookmark and line.get("status") == "complete"
-        key = line.get("replication_key") or ""
-        if has_gap or (sent and not (is_same and _repeats(now, last, key))):
+        has_moved = before is None or before != now.bookmark
+        is_complete = line.get("status") == "complete"
+        is_repeat = not has_moved and is_complete and _repeats(now, last, line)
+        if has_gap or (sent and not is_repeat):
             self._rows[run_id, stream] = self._rows.get((run_id, stream), 0) + sent
+        if has_bookmarks:
+            now.is_known = is_complete and (has_moved or is_repeat)
+            self._last[partition] = now
 
 
-def _repeats(now: Last, last: Last, key: str) -> bool:
+def _repeats(now: Last, last: Last, line: dict[str, Any]) -> bool:
     """Whether rows that were sent without moving the bookmark can only be those known already.
 
-    Each run sends the row at its bookmark again, and those that stand shortly before it: one row
-    is that one, and the same question with as many rows in answer has the same rows. A replay
-    moves no bookmark either, but asks for more than what stands shortly before it.
+    Each run sends the row at its bookmark again, and what stands before it as far back as the tap
+    overlaps. A row that changes gets a bookmark above; so one row is the one at the bookmark, and
+    the same question with as many rows in answer has the same rows. A replay moves no bookmark
+    either: it asks another question than the run that moved it, and for more than the overlap.
     """
-    question = now.filter or ""
+    question, key = now.filter or "", line.get("replication_key") or ""
     asked = _ASKED.search(question)
     # The filter has Kinetic's names, the key may have the warehouse's.
     if not asked or asked[1].lower() != key.replace("_", "").lower():
@@ -125,11 +128,17 @@ def _repeats(now: Last, last: Last, key: str) -> bool:
         return False
     if now.sent == 1 and not now.retracted:
         return True
-    try:
-        overlap = moment_of(now.bookmark or "") - moment_of(asked[2])
-    except ValueError:  # a row version, of which one row is at the bookmark
+    if (now.filter, now.sent, now.retracted) != (last.filter, last.sent, last.retracted):
         return False
-    return now == last and timedelta(0) <= overlap <= _LONGEST_OVERLAP
+    return last.is_known or _is_shortly_before(asked[2], now.bookmark or "")
+
+
+def _is_shortly_before(text: str, bookmark: str) -> bool:
+    try:
+        overlap = moment_of(bookmark) - moment_of(text)
+    except ValueError:  # row versions
+        return False
+    return timedelta(0) <= overlap <= _LONGEST_OVERLAP
 
 
 def _new_lines(path: Path, reading: Reading) -> Iterator[bytes]:

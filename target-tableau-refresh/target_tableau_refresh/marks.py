@@ -90,12 +90,14 @@ class Last(msgspec.Struct):
         filter: what was asked for.
         sent: rows, retractions included.
         retracted: of them.
+        is_known: whether its rows are those of a line that moved the bookmark.
     """
 
     bookmark: str | None = None
     filter: str | None = None
     sent: int = 0
     retracted: int = 0
+    is_known: bool = False
 
 
 class Reading(msgspec.Struct):

@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 MELTANO = Path(sys.executable).with_name("meltano")
 _PARTS = (
     "meltano.yml", "constraints.txt", "output", "tap-epicor-kinetic", "kinetic-batches", "loaders",
-    "target-looker-stage",
+    "target-looker-stage", "target-tableau-refresh",
 )  # fmt: skip
 
 
