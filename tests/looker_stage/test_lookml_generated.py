@@ -64,7 +64,7 @@ def test_generating_again_changes_no_byte(modelled):
 def test_every_stream_of_the_catalog_is_a_view(modelled):
     streams = {each["stream"] for each in json.loads(modelled.catalog.read_text())["streams"]}
 
-    assert modelled.views().keys() == streams | {"part_costs"}
+    assert modelled.views().keys() == streams | {"part_costs", "part_usage"}
 
 
 def test_the_company_is_part_of_every_join(modelled):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .facts import STREAMS
 from .facts.shapes import COMPANY
-from .facts.stock import COST_COLUMNS, PART_COSTS, USED_IN_DAYS, USED_UP
+from .facts.stock import COST_COLUMNS, PART_COSTS, PART_USAGE, USED_IN_DAYS, USED_UP
 from .sql import Dialect, Kind
 from .tables import Column, Table
 
@@ -32,61 +32,73 @@ def part_costs(transactions: Table, dialect: Dialect) -> Table:
     when += [found for name in ("SysTime", "TranNum") if (found := transactions.find(name))]
     cost = " + ".join(f"COALESCE({_at(dialect, each)}, 0)" for each in costs)
     newest = ", ".join(f"{_at(dialect, each)} DESC" for each in when)
-    used = _used(transactions, dialect)
-    columns = [
+    key = (
         Column("epicor_company", "epicor_company", COMPANY, company.kind),
         Column("part_number", "part_number", "PartNum", part.kind),
-        Column("unit_cost", "unit_cost", "unit_cost", Kind.NUMBER),
-    ]
-    outer = ["MAX(CASE WHEN costs.newest = 1 THEN costs.unit_cost END) AS unit_cost"]
-    inner = [
-        f"{_at(dialect, company)} AS epicor_company",
-        f"{_at(dialect, part)} AS part_number",
-        f"{cost} AS unit_cost",
-        f"ROW_NUMBER() OVER ({_latest(dialect, company, part, cost, newest)}) AS newest",
-    ]
-    if used:
-        columns.append(Column("used_cost", "used_cost", "used_cost", Kind.NUMBER))
-        outer.append("ABS(SUM(costs.used_cost)) AS used_cost")
-        inner.append(f"{used} AS used_cost")
-    return Table(
-        stream=PART_COSTS,
-        view=PART_COSTS,
-        rows=_query(transactions.view, outer, inner),
-        is_query=True,
-        columns={column.epicor.casefold(): column for column in columns},
-        key=tuple(columns[:2]),
-        facts=STREAMS[PART_COSTS],
     )
-
-
-def _latest(dialect: Dialect, company: Column, part: Column, cost: str, newest: str) -> str:
-    """Costed transactions before the others, the latest first."""
-    return (
+    # Costed transactions before the others, the latest first.
+    latest = (
         f"PARTITION BY {_at(dialect, company)}, {_at(dialect, part)} "
         f"ORDER BY CASE WHEN {cost} <> 0 THEN 0 ELSE 1 END, {newest}"
     )
-
-
-def _query(view: str, outer: Sequence[str], inner: Sequence[str]) -> str:
-    return (
-        f"SELECT costs.epicor_company, costs.part_number, {', '.join(outer)} "
-        f"FROM (SELECT {', '.join(inner)} FROM ${{{view}.SQL_TABLE_NAME}} AS moved) AS costs "
-        "GROUP BY costs.epicor_company, costs.part_number"
+    inner = (
+        f"SELECT {_at(dialect, company)} AS epicor_company, {_at(dialect, part)} AS part_number, "
+        f"{cost} AS unit_cost, ROW_NUMBER() OVER ({latest}) AS newest {_moved(transactions)}"
     )
+    return _table(
+        PART_COSTS, key, Column("unit_cost", "unit_cost", "unit_cost", Kind.NUMBER),
+        f"SELECT costs.epicor_company, costs.part_number, costs.unit_cost FROM ({inner}) AS costs "
+        "WHERE costs.newest = 1",
+    )  # fmt: skip
 
 
-def _used(transactions: Table, dialect: Dialect) -> str:
-    """The cost of one transaction that took stock for good of late, else null."""
-    kind, day, amount = (transactions.find(n) for n in ("TranType", "TranDate|SysDate", "ExtCost"))
-    if not (kind and day and amount):
-        return ""
+def part_usage(transactions: Table, dialect: Dialect) -> Table:
+    """One row for each company, part and warehouse that stock was taken from for good of late.
+
+    Args:
+        transactions: the part transactions as they are staged.
+        dialect: of the warehouse.
+
+    Raises:
+        MissingError: where a column is missing without which there is no telling.
+    """
+    company, part, warehouse, kind, day, amount = (
+        transactions.column(names)
+        for names in (
+            COMPANY, "PartNum", "WarehouseCode", "TranType", "TranDate|SysDate", "ExtCost",
+        )
+    )  # fmt: skip
+    key = (
+        Column("epicor_company", "epicor_company", COMPANY, company.kind),
+        Column("part_number", "part_number", "PartNum", part.kind),
+        Column("warehouse", "warehouse", "WarehouseCode", warehouse.kind),
+    )
+    by = [_at(dialect, each) for each in (company, part, warehouse)]
+    shown = ", ".join(f"{sql} AS {column.stored}" for sql, column in zip(by, key, strict=True))
     types = ", ".join(f"'{each}'" for each in USED_UP)
     age = dialect.days_since(dialect.day(_at(dialect, day), day.kind))
-    return (
-        f"CASE WHEN {_at(dialect, kind)} IN ({types}) AND {age} <= {USED_IN_DAYS} "
-        f"THEN {_at(dialect, amount)} END"
+    return _table(
+        PART_USAGE, key, Column("used_cost", "used_cost", "used_cost", Kind.NUMBER),
+        f"SELECT {shown}, ABS(SUM({_at(dialect, amount)})) AS used_cost {_moved(transactions)} "
+        f"WHERE {_at(dialect, kind)} IN ({types}) AND {age} <= {USED_IN_DAYS} "
+        f"GROUP BY {', '.join(by)}",
+    )  # fmt: skip
+
+
+def _table(stream: str, key: Sequence[Column], amount: Column, rows: str) -> Table:
+    return Table(
+        stream=stream,
+        view=stream,
+        rows=rows,
+        is_query=True,
+        columns={column.epicor.casefold(): column for column in (*key, amount)},
+        key=tuple(key),
+        facts=STREAMS[stream],
     )
+
+
+def _moved(transactions: Table) -> str:
+    return f"FROM ${{{transactions.view}.SQL_TABLE_NAME}} AS moved"
 
 
 def _at(dialect: Dialect, column: Column) -> str:

@@ -31,8 +31,8 @@ class _Tile:
         explore: that it asks.
         by: a column in Epicor's name, or with a frame such as `InvoiceDate:month`.
         measures: `stream.measure`.
-        pivot: a worked-out dimension that splits it.
         is_descending: whether the largest come first.
+        pivot: a column that splits it where the tenant has it.
     """
 
     title: str
@@ -41,6 +41,7 @@ class _Tile:
     by: str
     measures: tuple[str, ...]
     is_descending: bool = True
+    pivot: str = ""
 
 
 _TILES = (
@@ -66,7 +67,8 @@ _TILES = (
         ("part_warehouses.inventory_value", "part_warehouses.turns"),
     ),
     _Tile(
-        "GL by department", "looker_bar", "gl_journal", "@department", ("gl_transactions.net",)
+        "GL by department", "looker_bar", "gl_journal", "@department", ("gl_transactions.net",),
+        pivot="gl_transactions.BookID",
     ),
 )  # fmt: skip
 
@@ -95,6 +97,7 @@ def dashboard(
         wanted = [each for each in tile.measures if each in measures]
         by = _field(tile.by, explore, templates, department) if explore else ""
         if explore and wanted and by:
+            pivot = _field(tile.pivot, explore, templates, department)
             order = f"{wanted[0]} desc" if tile.is_descending else by
             company = explore.base.find(COMPANY)
             elements.append(
@@ -104,8 +107,10 @@ def dashboard(
                     "model": name,
                     "explore": tile.explore,
                     "type": tile.kind,
-                    "fields": [by, *wanted],
-                    "sorts": [order],
+                    "fields": [by, *([pivot] if pivot else []), *wanted],
+                    **({"pivots": [pivot]} if pivot else {}),
+                    # Behind the order stands which of the pivoted columns it goes by.
+                    "sorts": [pivot, f"{order} 0"] if pivot else [order],
                     "limit": 20 if tile.is_descending else 500,
                     **_listening(explore.base.view, company.name if company else ""),
                     "row": len(elements) // 2 * _ROW_HEIGHT,

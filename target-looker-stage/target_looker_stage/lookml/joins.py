@@ -10,9 +10,10 @@ from .facts.shapes import COMPANY, Branch, ExploreFacts
 from .tables import MissingError, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .segments import Segment
+    from .unique import Uniqueness
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,24 @@ class Explore:
 
 
 def planned(
-    tables: Mapping[str, Table], segments: Sequence[Segment], notes: list[str]
+    tables: Mapping[str, Table],
+    segments: Sequence[Segment],
+    uniqueness: Uniqueness,
+    notes: list[str],
 ) -> tuple[Explore, ...]:
     """Every explore: the known ones, then one of its own for each view that is in none.
 
     Args:
         tables: by stream.
         segments: of the chart of accounts.
+        uniqueness: tells what can be joined without repeating rows.
         notes: takes what had to be left out.
     """
-    known = [_known(facts, tables, segments, notes) for facts in EXPLORES if facts.base in tables]
+    known = [
+        _known(facts, tables, segments, uniqueness, notes)
+        for facts in EXPLORES
+        if facts.base in tables
+    ]
     notes += [
         f"explore {facts.name} is left out: {facts.base} is not staged"
         for facts in EXPLORES
@@ -96,6 +105,7 @@ def _known(
     facts: ExploreFacts,
     tables: Mapping[str, Table],
     segments: Sequence[Segment],
+    uniqueness: Uniqueness,
     notes: list[str],
 ) -> Explore:
     base = tables[facts.base]
@@ -103,7 +113,7 @@ def _known(
     joins = list(_company(base, tables))
     for branch in facts.branches:
         try:
-            join = _joined(branch, there, tables)
+            join = _joined(branch, there, tables, uniqueness)
         except MissingError as error:
             notes.append(f"explore {facts.name} does not join {branch.stream}: {error}")
         else:
@@ -133,7 +143,12 @@ def _company(base: Table, tables: Mapping[str, Table]) -> Iterator[Join]:
         )
 
 
-def _joined(branch: Branch, there: Mapping[str, Table], tables: Mapping[str, Table]) -> Join:
+def _joined(
+    branch: Branch,
+    there: Mapping[str, Table],
+    tables: Mapping[str, Table],
+    uniqueness: Uniqueness,
+) -> Join:
     """What a branch joins, to the first that it can hang on.
 
     Raises:
@@ -149,15 +164,17 @@ def _joined(branch: Branch, there: Mapping[str, Table], tables: Mapping[str, Tab
         child, parent = (table, there[name]) if branch.is_many else (there[name], table)
         relation = next(each for each in child.facts.relations if each.to == parent.stream)
         try:
+            on = {**relation.on}
+            on |= {each: each for each in relation.also if child.find(each) and parent.find(each)}
             pairs = {
-                child.column(own).value: parent.column(other).value
-                for own, other in relation.on.items()
+                child.column(own).value: parent.column(other).value for own, other in on.items()
             }
             sql_on = _on(child, parent, parent.view, pairs)
+            # What is one today may be several tomorrow: only a key promises that it stays one.
+            own_side = "one" if uniqueness.is_by_key(parent, on.values()) else "many"
         except MissingError as error:
             reason = str(error)
             continue
-        own_side = "one" if _is_key(parent, relation.on.values()) else "many"
         sides = (own_side, "many") if branch.is_many else ("many", own_side)
         return Join(
             table.view, table, sql_on, f"{sides[0]}_to_{sides[1]}",
@@ -191,14 +208,3 @@ def _on(child: Table, parent: Table, parent_view: str, pairs: Mapping[str, str])
     return " AND ".join(
         f"${{{child.view}.{own}}} = ${{{parent_view}.{other}}}" for own, other in both.items()
     )
-
-
-def _is_key(table: Table, names: Iterable[str]) -> bool:
-    """Whether these columns and the company make a row unique."""
-    given = {column for each in names if (column := table.find(each))}
-    rest = [column for column in table.key if column not in given]
-    return bool(table.key) and all(_is_company(column.epicor) for column in rest)
-
-
-def _is_company(epicor_name: str) -> bool:
-    return epicor_name.casefold() in {"company", "company1", COMPANY}

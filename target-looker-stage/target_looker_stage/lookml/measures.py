@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from .safe_text import spoken
 from .tables import COUNT, ROWS, Column, MissingError, Table
+from .templates import path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -80,8 +82,8 @@ def _measure(
     before: Collection[tuple[str, str]],
 ) -> Lookml:
     made: Lookml = {"name": fact.name, "label": fact.label}
-    if fact.description:
-        made["description"] = fact.description
+    if said := ". ".join(filter(None, (fact.description, *_apart(fact, table, templates)))):
+        made["description"] = said
     made["type"] = fact.type
     if filters := list(_filters(fact, table, templates, reached)):
         made["filters__all"] = [filters]
@@ -95,6 +97,17 @@ def _measure(
     return {**made, **_format(fact, table, templates, reached)}
 
 
+def _apart(fact: Measure, table: Table, templates: Templates) -> Iterator[str]:
+    """What a sum must not run over, besides several currencies."""
+    for there, column in templates.used(table, fact.sql) if fact.type == "sum" else ():
+        if money := money_of(there, column):
+            for each in money.of[1:]:
+                if found := there.find(each):
+                    name = spoken(found.epicor)
+                    yield f"Filter or split by {name}: several together are no total"
+            return
+
+
 def _filters(
     fact: Measure, table: Table, templates: Templates, reached: Collection[str]
 ) -> Iterator[dict[str, str]]:
@@ -105,9 +118,11 @@ def _filters(
         others = {other.view for other, _ in templates.used(table, sql) if other is not table}
         _check(others, reached)
         yield {name if known else templates.shown(table, name): value or "yes"}
-    closed = table.find(table.facts.closed)
-    if closed and fact.type != "number":
-        yield {closed.name: "no"}
+    for stream in (table.stream, *table.facts.under.split()) if fact.type != "number" else ():
+        there = templates.tables.get(stream)
+        if there and (closed := there.find(there.facts.closed)):
+            _check({there.view} - {table.view}, reached)
+            yield {path(table, there, closed.name): "no"}
 
 
 def _check(views: Collection[str], reached: Collection[str]) -> None:

@@ -10,11 +10,11 @@ import lkml
 
 from target_looker_stage.names import stored_name
 
-from .costs import part_costs
+from .costs import part_costs, part_usage
 from .dashboard import as_text, dashboard
 from .errors import LookmlError
 from .facts.shapes import AUDIT_TABLE
-from .facts.stock import PART_COSTS
+from .facts.stock import PART_COSTS, PART_USAGE
 from .joins import planned, reach
 from .measures import all_measures
 from .model import explores_file, model_file
@@ -23,6 +23,7 @@ from .segments import department_of, read_segments
 from .sql import DIALECTS
 from .tables import MissingError, Table, staged_table
 from .templates import Templates
+from .unique import Uniqueness
 from .views import ViewMaker
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ def generate(
     tables = _tables(catalog, staged, notes)
     dialect = DIALECTS[staged.dialect]
     segments = read_segments(tables.get("gl_segments"), dialect, staged.ask)
-    explores = planned(tables, segments, notes)
+    explores = planned(tables, segments, Uniqueness(dialect, staged.ask), notes)
     templates, views_there = Templates(tables, dialect), reach(explores)
     asked_for = all_measures(templates, views_there, notes)
     maker = ViewMaker(templates, segments, views_there, asked_for, notes)
@@ -140,11 +141,13 @@ def _tables(catalog: Sequence[CatalogStream], staged: Staged, notes: list[str]) 
     if AUDIT_TABLE not in there:
         notes.append(f"{AUDIT_TABLE} is not there yet; the datagroup's trigger fails until it is")
     transactions = tables.get("part_transactions")
-    if transactions and PART_COSTS not in tables:
-        try:
-            tables[PART_COSTS] = part_costs(transactions, dialect)
-        except MissingError as error:
-            notes.append(f"{PART_COSTS} is left out: {error}")
+    if transactions:
+        worked_out = {PART_COSTS: part_costs, PART_USAGE: part_usage}
+        for name in sorted(worked_out.keys() - tables.keys()):
+            try:
+                tables[name] = worked_out[name](transactions, dialect)
+            except MissingError as error:
+                notes.append(f"{name} is left out: {error}")
     return dict(sorted(tables.items()))
 
 

@@ -46,7 +46,7 @@ class Templates:
             MissingError: where there is none.
         """
         there, column = self.column(table, names)
-        return f"${{{_path(table, there, column.value)}}}"
+        return f"${{{path(table, there, column.value)}}}"
 
     def shown(self, table: Table, names: str) -> str:
         """The field that people see of a column, with its view where that is another.
@@ -55,7 +55,7 @@ class Templates:
             MissingError: where there is none.
         """
         there, column = self.column(table, names)
-        return _path(table, there, column.shown)
+        return path(table, there, column.shown)
 
     def filled(self, table: Table, template: str) -> str:
         """SQL for a field of the table.
@@ -87,5 +87,6 @@ class Templates:
         return [self.column(table, each) for each in names]
 
 
-def _path(table: Table, there: Table, name: str) -> str:
+def path(table: Table, there: Table, name: str) -> str:
+    """A field of `there` as the view of `table` names it."""
     return name if there is table else f"{there.view}.{name}"

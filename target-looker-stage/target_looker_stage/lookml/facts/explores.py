@@ -55,7 +55,8 @@ EXPLORES: tuple[ExploreFacts, ...] = (
         "inventory", "part_warehouses", "Inventory", "What is on hand, its value and its turns",
         (
             Branch("parts", "part_warehouses"),
-            Branch("part_costs", "part_warehouses", has_measures=True),
+            Branch("part_costs", "part_warehouses"),
+            Branch("part_usage", "part_warehouses", has_measures=True),
         ),
     ),
     ExploreFacts(

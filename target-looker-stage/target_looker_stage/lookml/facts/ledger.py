@@ -19,7 +19,7 @@ LEDGER: tuple[StreamFacts, ...] = (
     ),
     StreamFacts(
         "gl_transactions", "GL journal lines", document="JournalNum",
-        detail="JournalNum JournalLine JEDate GLAccount Description BookDebitAmount "
+        detail="BookID JournalNum JournalLine JEDate GLAccount Description BookDebitAmount "
         "BookCreditAmount",
         days="JEDate CreateDate",
         money=(

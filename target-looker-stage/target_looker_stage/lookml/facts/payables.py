@@ -86,10 +86,11 @@ PAYABLES: tuple[StreamFacts, ...] = (
             Money("DocExtCost", ("ap_invoices.CurrencyCode",)),
             Money("DocUnitCost", ("ap_invoices.CurrencyCode",), 4),
         ),
+        under="ap_invoices",
         relations=(
             Relation("ap_invoices", {"VendorNum": "VendorNum", "InvoiceNum": "InvoiceNum"}),
             VENDOR, ORDER, ORDER_LINE, RELEASE, PART, PROJECT,
-            Relation("gl_accounts", {"GLAccount": "GLAccount1|GLAccount"}),
+            Relation("gl_accounts", {"GLAccount": "GLAccount1|GLAccount"}, also=("COACode",)),
         ),
         measures=(
             Measure(

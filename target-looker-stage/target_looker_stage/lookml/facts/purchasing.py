@@ -32,7 +32,7 @@ PURCHASING: tuple[StreamFacts, ...] = (
             Money("DocExtCost", ("purchase_orders.CurrencyCode",)),
             Money("DocUnitCost", ("purchase_orders.CurrencyCode",), 4),
         ),
-        closed="VoidLine|Voided",
+        closed="VoidLine|Voided", under="purchase_orders",
         relations=(ORDER, VENDOR, PART),
         measures=(
             Measure("ordered_value", "Ordered by line", "sum", "{ExtCost}"),
@@ -44,7 +44,7 @@ PURCHASING: tuple[StreamFacts, ...] = (
         "purchase_order_releases", "Purchase order releases", document="PORelNum",
         detail="PONum POLine PORelNum DueDate PromiseDt RelQty ReceivedQty InvoicedQty",
         days="DueDate PromiseDt NeedByDate",
-        closed="VoidRelease|Voided",
+        closed="VoidRelease|Voided", under="purchase_order_lines purchase_orders",
         relations=(ORDER_LINE, ORDER, PROJECT),
         dimensions=(
             Dimension(

@@ -31,7 +31,7 @@ TECHNICAL = frozenset(
 MOMENTS = frozenset(
     name.casefold()
     for name in (
-        SYNCED_AT, "CreatedOn", "ChangedOn", "UpdatedOn", "PostedDate", "started_at", "finished_at",
+        SYNCED_AT, "CreatedOn", "ChangedOn", "UpdatedOn", "started_at", "finished_at",
     )
 )  # fmt: skip
 """Real moments: shown in the reader's time zone. Other time stamps could be days; none is moved."""
@@ -43,7 +43,8 @@ class Money:
 
     Args:
         columns: names, with blanks between.
-        of: the column of the currency first; a `stream.Column` is of a joined view.
+        of: the column of the currency first, then what people have to filter or split by; a
+            `stream.Column` is of a joined view.
         digits: behind the point.
     """
 
@@ -59,10 +60,12 @@ class Relation:
     Args:
         to: the other stream.
         on: pairs of own and other column.
+        also: columns of both that are compared where both have them.
     """
 
     to: str
     on: Mapping[str, str]
+    also: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,7 @@ class StreamFacts:
         days: columns that are calendar days.
         money: its amounts.
         closed: the flag of rows that count no more, where `closed_records: include` keeps them.
+        under: the streams whose closed rows close its own.
         relations: to what its rows belong.
         dimensions: that are worked out.
         measures: the first are the ones that drills show.
@@ -126,6 +130,7 @@ class StreamFacts:
     days: str = ""
     money: tuple[Money, ...] = ()
     closed: str = ""
+    under: str = ""
     relations: tuple[Relation, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     measures: tuple[Measure, ...] = ()

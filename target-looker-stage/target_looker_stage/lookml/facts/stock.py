@@ -7,6 +7,8 @@ from .shapes import BASE, Dimension, Measure, Money, Relation, StreamFacts
 
 PART_COSTS = "part_costs"
 """No stream: worked out of the part transactions, one row for each part."""
+PART_USAGE = "part_usage"
+"""The same, one row for each part and warehouse."""
 COST_COLUMNS = "MtlUnitCost LbrUnitCost BurUnitCost SubUnitCost MtlBurUnitCost"
 """The parts of a unit cost on a part transaction; those that a tenant has are added up."""
 USED_UP = ("STK-MTL", "STK-ASM", "STK-CUS", "STK-UKN")
@@ -23,7 +25,13 @@ STOCK: tuple[StreamFacts, ...] = (
         "part_warehouses", "Stock by warehouse", document="WarehouseCode",
         detail="PartNum parts.PartDescription Plant WarehouseCode OnHandQty IUM",
         days="CountedDate LastCCDate",
-        relations=(PART, Relation(PART_COSTS, {"PartNum": "PartNum"})),
+        relations=(
+            PART,
+            Relation(PART_COSTS, {"PartNum": "PartNum"}),
+            # A warehouse is of one site, so this splits by site too; a transaction's own site can
+            # be another one that shares the warehouse.
+            Relation(PART_USAGE, {"PartNum": "PartNum", "WarehouseCode": "WarehouseCode"}),
+        ),
         measures=(
             Measure("on_hand_quantity", "On hand", "sum", "{OnHandQty}"),
             Measure(
@@ -33,7 +41,7 @@ STOCK: tuple[StreamFacts, ...] = (
             ),
             Measure(
                 "turns", "Turns a year", "number",
-                "1.0 * {=part_costs.used_value} / NULLIF({=inventory_value}, 0)",
+                "1.0 * {=part_usage.used_value} / NULLIF({=inventory_value}, 0)",
                 format="decimal_2",
                 description=f"Cost of what was used in {USED_IN_DAYS} days, by the value on hand",
             ),
@@ -41,7 +49,11 @@ STOCK: tuple[StreamFacts, ...] = (
     ),
     StreamFacts(
         PART_COSTS, "Part costs",
-        money=(Money("unit_cost", (BASE,), 4), Money("used_cost", (BASE,))),
+        money=(Money("unit_cost", (BASE,), 4),),
+    ),
+    StreamFacts(
+        PART_USAGE, "Part usage",
+        money=(Money("used_cost", (BASE,)),),
         measures=(
             Measure(
                 "used_value", f"Used in {USED_IN_DAYS} days", "sum", "{used_cost}",
