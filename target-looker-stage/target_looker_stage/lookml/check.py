@@ -260,8 +260,7 @@ def _check_dashboards(found: Found, report: Report) -> None:
                 continue
             try:
                 scope = Scope.of(found, element["explore"])
-                paths = [*element.get("fields", ()), *element.get("pivots", ())]
-                paths += element.get("listen", {}).values()
+                paths = [*element.get("fields", ()), *element.get("listen", {}).values()]
                 paths += [str(each).split()[0] for each in element.get("sorts", ())]
                 for path in paths:
                     scope.field(path, scope.base)
