@@ -253,6 +253,10 @@ def test_rows_that_were_taken_out_leave_no_space_behind(extracts):
         extracts.load(schema("size", Words=TEXT), *given, end(run))
 
     assert extracts.file("size").stat().st_size < 1.2 * size
+    extracts.file("size").unlink()
+    extracts.batch_rows = 1000
+    extracts.load(schema("size", Words=TEXT), *given, *given, end("r4"))
+    assert extracts.file("size").stat().st_size < 1.2 * size
 
 
 def test_nothing_is_left_beside_the_extracts(extracts, tmp_path):

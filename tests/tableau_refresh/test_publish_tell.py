@@ -183,6 +183,29 @@ def test_an_update_sends_the_change_alone_and_leaves_tableau_as_the_extract(site
     assert [row["K"] for row in site.published("ap")] == [1, 3, 4, 5, 7]
 
 
+def test_an_update_has_every_column_of_the_data_source_also_one_that_is_no_longer_sent(site):
+    site.extracts.settings["publish_as"] = "hyper_update"
+    given = schema("ap", Old=TEXT, Amount=amount(38, 9))
+    site.load(given, record("ap", 1, Old="x"), record("ap", 2, Old="y"), end("r1"))
+
+    site.load(schema("ap"), record("ap", 2, Amount="2"), end("r2"))  # narrower, and without Old
+
+    (update,) = site.source("ap").updates
+    payload = site.audit.parent / "read" / "payload.hyper"
+    payload.write_bytes(update.payload)
+    (row,) = rows_of(payload, "Changed")
+    assert list(row) == list(site.published("ap")[0])
+    assert [row["Old"] for row in site.published("ap")] == ["x", None]
+
+
+def test_tableau_that_wants_to_be_left_alone_is_asked_again_after_that(site):
+    site.server.faults.add(Fault("status", "/datasources", status=429, retry_after=1))
+
+    site.load(schema("ap"), record("ap", 1), end("r1"))
+
+    assert [row["K"] for row in site.published("ap")] == [1]
+
+
 def test_an_update_with_a_key_of_two_columns_names_both(site):
     site.extracts.settings["publish_as"] = "hyper_update"
     given = schema("ap", keys=("K", "Word"), Word=TEXT)

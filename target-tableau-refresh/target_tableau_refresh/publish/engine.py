@@ -1,8 +1,5 @@
 """Tableau's own engine, in a process of its own: files attached, statements run."""
 
-# Names come from schemas, in quotes; values never do.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,11 +85,6 @@ class Engine:
     def run(self, statement: str) -> int:
         """Run a statement; how many rows it changed."""
         return self._tell(lambda: self._connection.execute_command(statement)) or 0
-
-    def count(self, table: str) -> int:
-        """Rows of a table."""
-        query = f"SELECT COUNT(*) FROM {table}"
-        return int(self._tell(lambda: self._connection.execute_scalar_query(query)))
 
     def _tell(self, action: Callable[[], _T], file: Path | None = None) -> _T:
         try:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 from kinetic_batches.sink import DELETED_AT
 
-from .changes import defined, fitted, listed, same_key
+from .changes import defined, fitted, same_key
 from .columns import quoted, union
 from .engine import TABLE
 
@@ -70,25 +71,28 @@ def build_update(
 ) -> tuple[Path, list[dict[str, Any]]]:
     """Write what a live-to-Hyper data source needs to become the next extract.
 
+    Its rows have every column of the extract, in its order, as Tableau wants an upsert.
+
     Returns:
         The file, and the actions that tell Tableau what to do with it; none where nothing changed.
     """
     file = folder.work(changes.stream, "update.hyper")
-    names, keys = changes.schema.names, changes.keys
-    is_open = _open_rows(names, "c", keeps_marked=keeps_marked)
+    given, whole = changes.schema, changes.extract_schema
+    is_open = _open_rows(given.names, "c", keeps_marked=keeps_marked)
     engine.attach(file, _NEW, new=True)
     actions = []
     for action, name, columns, condition in (
-        ("delete", REMOVED, keys, f"NOT ({is_open})"),
-        ("upsert", CHANGED, names, is_open),
-    ):
+        ("delete", REMOVED, pa.schema([whole.field(key) for key in changes.keys]),
+         f"NOT ({is_open})"),
+        ("upsert", CHANGED, whole, is_open),
+    ):  # fmt: skip
         table = quoted(_NEW, TABLE[0], name)
-        engine.run(
-            f"CREATE TABLE {table} AS (SELECT {listed(columns)} FROM {changes.table} c "
-            f"WHERE {condition}) WITH DATA"
-        )
-        if engine.count(table):
-            actions.append(_action(action, name, keys))
+        engine.run(f"CREATE TABLE {table} ({defined(columns)})")
+        if engine.run(
+            f"INSERT INTO {table} SELECT {fitted(columns, given)} FROM {changes.table} c "
+            f"WHERE {condition}"
+        ):
+            actions.append(_action(action, name, changes.keys))
     engine.detach(_NEW)
     return file, actions
 

@@ -141,11 +141,13 @@ class Publisher:
         began = self._clock.wall()
         job: Job | None = None
         try:
-            job = tableau.job(self._patiently(lambda: tableau.call(ask)).id)
+            started = self._patiently(lambda: tableau.call(ask))
+            job = self._patiently(lambda: tableau.job(started.id))
             job = self._ended(tableau, job)
         except (TableauError, ConfigError) as error:
             self._keep(run_id, target, mode, began, job, "failed", str(error))
-            raise type(error)(f"{target}: {error}") from error
+            kind = ConfigError if isinstance(error, ConfigError) else TableauError
+            raise kind(f"{target}: {error}") from error
         self._keep(run_id, target, mode, began, job, "published", job.notes)
         _LOGGER.info("%s: %s ended well", target, mode)
 
