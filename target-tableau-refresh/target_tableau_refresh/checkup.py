@@ -74,9 +74,9 @@ def _files(config: Config) -> Iterator[Line]:
         yield Line(_OK, "run log", str(config.run_log_path))
     else:
         yield Line(
-            _FAILED, "run log",
-            f"there is no file {config.run_log_path}: let `run_log_path` of the tap name the same "
-            "file, and load once",
+            _UNKNOWN, "run log",
+            f"{config.run_log_path} is not there yet: the first load makes it, if `run_log_path` "
+            "of the tap names it",
         )  # fmt: skip
     for setting, path in (("marks", config.marks_path), ("audit", config.audit_path)):
         place = path if path.exists() else path.parent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 from graphlib import CycleError, TopologicalSorter
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 ACCOUNT = "epicor_sync_runs"
 """The tap's account of its run: rows in each run, but no change of data."""
 _NAMED_AT_MOST = 4
-DUE, UNCHANGED, TOO_SOON, CUT = "yes", "no", "later", "waits"
-"""What can be said of a rule; CUT outweighs DUE, which outweighs the others."""
-_WEIGHTS = {CUT: 3, DUE: 2, TOO_SOON: 1, UNCHANGED: 0}
+DUE, UNCHANGED, TOO_SOON, WAITS = "yes", "no", "later", "waits"
+"""What can be said of a rule; WAITS outweighs DUE, which outweighs the others."""
+_WEIGHTS = {WAITS: 3, DUE: 2, TOO_SOON: 1, UNCHANGED: 0}
 POLICIES = ("ignore", "warn", "fail")
 
 
@@ -32,7 +32,7 @@ class Verdict:
     """Whether a rule's target is to be refreshed.
 
     Attributes:
-        word: DUE, UNCHANGED, TOO_SOON or CUT.
+        word: DUE, UNCHANGED, TOO_SOON or WAITS.
         why: for people.
     """
 
@@ -121,7 +121,7 @@ def judge(rule: Rule, marks: Marks, at: datetime) -> Verdict:
     )
     if cut := [stream for stream, change in changed.items() if change.is_cut]:
         run = marks.changed[cut[0]].run_id
-        return Verdict(CUT, f"run {run} was cut; the next complete run refreshes {why}")
+        return Verdict(WAITS, f"run {run} was cut; the next complete run refreshes {why}")
     if not changed and not (rule.always and marks.complete and marks.complete.number > covers):
         since = shown(mark.refreshed_at if mark else "")
         return Verdict(UNCHANGED, f"nothing changed; last refreshed {since}")
@@ -167,16 +167,31 @@ def refreshes(
     groups: dict[Hashable, list[Rule]] = {}
     for rule in rules:
         groups.setdefault(target(rule), []).append(rule)
-    return _ordered([
+    return _held_back(_ordered([
         Refresh(tuple(group), _together([judge(rule, marks, at) for rule in group]))
         for group in groups.values()
-    ])  # fmt: skip
+    ]))  # fmt: skip
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
     word = max((verdict.word for verdict in verdicts), key=lambda word: _WEIGHTS[word])
     whys = dict.fromkeys(verdict.why for verdict in verdicts if verdict.word == word)
     return Verdict(word, "; ".join(whys))
+
+
+def _held_back(ordered: Sequence[Refresh]) -> list[Refresh]:
+    """What comes after something that lacks rows and is not due yet is not due either."""
+    unready: set[str] = set()
+    found = []
+    for refresh in ordered:
+        lacking = sorted(refresh.after & unready)
+        if refresh.verdict.word == DUE and lacking:
+            why = f"{refresh.verdict.why}, but {lacking[0]} comes first and is not refreshed yet"
+            refresh = replace(refresh, verdict=Verdict(WAITS, why))  # noqa: PLW2901
+        if refresh.verdict.word in {WAITS, TOO_SOON}:
+            unready |= set(refresh.names)
+        found.append(refresh)
+    return found
 
 
 def _ordered(given: Sequence[Refresh]) -> list[Refresh]:
