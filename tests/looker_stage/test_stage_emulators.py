@@ -185,8 +185,8 @@ def test_columns_are_added_and_widened_and_nothing_is_lost(stage):
     # Two rows: the emulator of Databricks reads a column of one value from statistics of doubles.
     given = {"N": "1234567890123456.123456789012", "I": "0.25"}
     stage.load(
-        schema("wide", N=amount(28, 12), I=amount(9, 2), New=TEXT),
-        record("wide", 2, **given, New="x"), record("wide", 3, N="2", I="2"), state(2),
+        schema("wide", N=amount(28, 12), I=amount(9, 2), New=TEXT, Newer=TEXT),
+        record("wide", 2, **given, New="x", Newer="y"), record("wide", 3, N="2", I="2"), state(2),
     )  # fmt: skip
 
     found = stage.by_key("wide")
@@ -196,6 +196,7 @@ def test_columns_are_added_and_widened_and_nothing_is_lost(stage):
     assert (Decimal(found[2]["n"]), Decimal(found[2]["i"]), found[2]["new"]) == (
         Decimal("1234567890123456.123456789012"), Decimal("0.25"), "x",
     )  # fmt: skip
+    assert (found[1]["newer"], found[2]["newer"]) == (None, "y")
 
 
 def test_a_type_that_cannot_hold_both_is_refused_in_one_sentence(stage):
@@ -261,10 +262,15 @@ def test_snowflake_takes_a_key_pair_in_place_of_a_password(tmp_path):
 
 
 def test_a_complete_run_is_accounted_for(stage):
-    run = {"_epicor_run_id": "run-1"}
+    run, cut = {"_epicor_run_id": "run-1"}, {"_epicor_run_id": "cut"}
 
+    stage.load(schema("orders"), record("orders", 1, **cut), state(1))
     stage.load(schema("vendors"), *(record("vendors", n, **run) for n in range(3)), end("run-1"))
 
-    found = {r["stream"]: r for r in stage.rows("_sync_audit") if r["run_id"] == "run-1"}
+    audit = stage.rows("_sync_audit")
+    (before,) = [row for row in audit if row["run_id"] == "cut"]
+    found = {row["stream"]: row for row in audit if row["run_id"] == "run-1"}
+    assert before["status"] == "cut"
+    assert before["completed_at"] == found["*"]["completed_at"]
     assert {s: int(row["rows_upserted"]) for s, row in found.items()} == {"vendors": 3, "*": 3}
     assert {row["status"] for row in found.values()} == {"complete"}
