@@ -20,7 +20,7 @@ _STOP = threading.Event()
 
 def _pause(seconds: float) -> None:
     if _STOP.wait(seconds):
-        raise Stopped("stopped by a signal")
+        raise Stopped("stopped by a signal: what changed stays marked, and the next run goes on")
 
 
 def _utc_now() -> datetime:
