@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from .config import Rule
     from .marks import Marks
 
-ACCOUNT = "epicor_sync_runs"
-"""The tap's account of its run: rows in each run, but no change of data."""
 _NAMED_AT_MOST = 4
 DUE, UNCHANGED, TOO_SOON, WAITS = "yes", "no", "later", "waits"
 """What can be said of a rule; WAITS outweighs DUE, which outweighs the others."""
@@ -111,9 +109,7 @@ def judge(rule: Rule, marks: Marks, at: datetime) -> Verdict:
     changed = {
         stream: change
         for stream, change in sorted(marks.changed.items())
-        if change.number > covers
-        and stream != ACCOUNT
-        and any(fnmatchcase(stream, glob) for glob in rule.streams)
+        if change.number > covers and any(fnmatchcase(stream, glob) for glob in rule.streams)
     }
     why = _listed(
         f"{stream} ({change.rows:,} rows)" if change.rows else f"{stream} (rows of a lost run)"

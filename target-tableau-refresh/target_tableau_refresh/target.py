@@ -14,7 +14,6 @@ from .clock import CLOCK, stop_on_signals, text_of
 from .errors import TableauError
 from .marks import open_marks
 from .refresh import refresh
-from .rules import ACCOUNT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("target-tableau-refresh")
 MARKER = "last_complete_run"
 """What the tap's last STATE holds when it sent everything."""
+_ACCOUNT = "epicor_sync_runs"
+"""The tap's account of its run: rows in each run, but no change of data."""
 _MELTANO_TEST = "meltano_test_stream"
 """What `meltano config test` sends."""
 _COUNTED = frozenset({"RECORD", "BATCH", "ACTIVATE_VERSION"})
@@ -118,9 +119,9 @@ def read(lines: Iterable[bytes]) -> Input:
                 f"{line[:_LONGEST_SHOWN]!r}; run the tap again"
             ) from error
         if message.type in _COUNTED:
-            if message.stream == ACCOUNT and message.record:
+            if message.stream == _ACCOUNT and message.record:
                 given.account.append(msgspec.json.decode(message.record))
-            elif message.stream not in {ACCOUNT, _MELTANO_TEST}:
+            elif message.stream not in {_ACCOUNT, _MELTANO_TEST}:
                 given.rows[message.stream] += 1
         elif message.type == "STATE":
             given.state = bytes(message.value)

@@ -126,6 +126,18 @@ def test_what_failed_before_waits_while_a_cut_run_left_half_a_load(stage):
     assert stage.started == [f"{AP}: 202", f"{GL}: 202", f"{AP}: 202"]
 
 
+def test_a_target_of_two_rules_waits_while_one_of_them_has_half_a_load(make):
+    stage = make(rules=[PAYABLES, {**PAYABLES, "name": "stock", "streams": ["parts"]}])
+    stage.load(ap_invoices=5)
+    stage.load(complete=False, parts=2)
+    stage.refresh()
+    assert stage.started == []
+
+    stage.load(parts=0)
+    stage.refresh()
+    assert stage.started == [f"{AP}: 202"]
+
+
 def test_a_killed_run_without_any_line_is_noticed_by_its_bookmarks(stage):
     stage.load(ap_invoices=5, gl_transactions=1)
     stage.refresh()
