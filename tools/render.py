@@ -17,6 +17,7 @@ import yaml
 from tap_epicor_kinetic.business_objects import BUSINESS_OBJECTS, BusinessObject
 from tap_epicor_kinetic.settings import SETTINGS
 from target_looker_stage.settings import SETTINGS as STAGE_SETTINGS
+from target_tableau_refresh.settings import SETTINGS as TABLEAU_SETTINGS
 
 ROOT = Path(__file__).parent.parent
 FIVE = ("api_url", "companies", "username", "password", "api_key")
@@ -69,6 +70,7 @@ def render_meltano(text: str) -> str:
     for plugin, declared in (
         ("tap-epicor-kinetic", SETTINGS),
         ("target-looker-stage", STAGE_SETTINGS),
+        ("target-tableau-refresh", TABLEAU_SETTINGS),
     ):
         block = yaml.safe_dump(
             meltano_settings(declared), sort_keys=False, allow_unicode=True, width=100
@@ -90,6 +92,11 @@ def render_tap_readme(text: str) -> str:
 def render_stage_readme(text: str) -> str:
     """The Looker stage's README with the table of settings."""
     return _with_table(text, STAGE_SETTINGS)
+
+
+def render_tableau_readme(text: str) -> str:
+    """The Tableau target's README with the table of settings."""
+    return _with_table(text, TABLEAU_SETTINGS)
 
 
 def _with_table(text: str, declared: Schema) -> str:
@@ -175,6 +182,7 @@ RENDERED = {
     "meltano.yml": render_meltano,
     "tap-epicor-kinetic/README.md": render_tap_readme,
     "target-looker-stage/README.md": render_stage_readme,
+    "target-tableau-refresh/README.md": render_tableau_readme,
     "docs/streams.md": render_streams,
     ".env.example": render_env,
     "constraints.txt": render_constraints,
