@@ -171,13 +171,14 @@ MOVED = line("b", "vendors", 3, filter="SysRevID ge 60", replication_key="SysRev
         ([MOVED, quiet("c", 3, question="SysRevID ge 50", bookmark="77")], True),
         ([quiet("b", 9, question="UpdatedOn ge 2026-11-01T00:00:00Z")] * 2, True),
         ([quiet("b", 1, question=f"{BEFORE} and UpdatedOn lt 2026-11-21T09:00:00Z")], True),
+        ([quiet("b", 1, question=f"UpdatedOn lt 2026-11-21T09:00:00Z and {BEFORE}")], True),
         ([quiet("b", 1, question="")] * 2, True),
     ],
     ids=["the row at the bookmark", "one beside it", "a retraction", "the same answer again",
          "one more than last time", "one of them closed", "another question",
          "the row at a version", "more than that", "the rows of the run before",
          "the rows of the run before that", "a late one among them", "a replay of versions",
-         "a replay", "a replay of a window",
+         "a replay", "a replay of a window", "the window the other way round",
          "a replay of everything"],
 )  # fmt: skip
 def test_rows_that_every_run_repeats_are_no_change_and_all_others_are(log, marks, lines, is_new):
