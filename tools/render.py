@@ -162,6 +162,11 @@ def render_env(_: str) -> str:
         "LOOKER_URL=",
         "LOOKER_CLIENT_ID=",
         "LOOKER_CLIENT_SECRET=",
+        "# For `tableau-refresh` behind a load: docs/tableau",
+        "TABLEAU_SERVER_URL=",
+        "TABLEAU_SITE=",
+        "TABLEAU_TOKEN_NAME=",
+        "TABLEAU_TOKEN_SECRET=",
     ]
     return "\n".join(lines) + "\n"
 
