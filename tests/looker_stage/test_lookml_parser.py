@@ -42,7 +42,7 @@ def parser() -> Path:
     if not (folder / "ready").exists():
         folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE],
+            [npm, "install", "--loglevel=error", "--no-audit", "--no-fund", "--prefix", folder, PACKAGE],
             capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr

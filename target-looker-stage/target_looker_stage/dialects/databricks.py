@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 # Spark takes times before 1900 in a file of unknown origin for an older calendar, and refuses them.
 _ORIGIN = {"org.apache.spark.version": "3.5.0"}
 _MISSING = "TABLE_OR_VIEW_NOT_FOUND"
+# At the end of a program it tells of sessions that it can no longer close, behind our own words.
+logging.getLogger("databricks").setLevel(logging.CRITICAL)
 
 
 class Databricks(Dialect):
