@@ -10,8 +10,9 @@ from .clock import moment_of
 from .errors import ConfigError, Stopped, TableauError, Throttled
 from .record import Record
 from .rules import DUE, UNCHANGED, refreshes
+from .session import Missing
 from .sites import Sites
-from .tableau import CANCELLED, RUNNING, SUCCEEDED, Missing
+from .tableau import CANCELLED, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

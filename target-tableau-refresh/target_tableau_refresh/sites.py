@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, TypeVar
 
-from .errors import ConfigError, TableauError, Throttled
+from .errors import ConfigError, TableauError
 from .item import Item
+from .patience import patiently
 from .rules import DUE, refreshes
 from .tableau import Tableau
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
 
     from .clock import Clock
@@ -81,7 +82,7 @@ class Sites:
         """The rules of a site fail together where that fails."""
         tableau = Tableau(self._config, self._config.sites[name], self._clock)
         try:
-            self._patiently(tableau.open)
+            patiently(self._clock, self._until, tableau.open)
         except (TableauError, ConfigError) as error:
             tableau.close()
             due = [each for each in wanted if each.verdict.word == DUE]
@@ -93,24 +94,13 @@ class Sites:
     def _find(self, refresh: Refresh, targets: dict[str, Target]) -> None:
         tableau = self._open[refresh.site]
         try:
-            target = self._patiently(lambda: tableau.find(refresh.rules[0]))
+            target = patiently(self._clock, self._until, lambda: tableau.find(refresh.rules[0]))
         except (TableauError, ConfigError) as error:
             if refresh.verdict.word == DUE:
                 sentence = f"rule {refresh.label} ({refresh.title}): {error}"
                 self._record.failed_together([refresh], sentence, error)
         else:
             targets |= dict.fromkeys(refresh.names, target)
-
-    def _patiently(self, ask: Callable[[], T]) -> T:
-        """Ask, and wait where Tableau wants that, within the deadline."""
-        while True:
-            try:
-                return ask()
-            except Throttled as error:
-                if self._clock.now() + error.wait >= self._until:
-                    raise
-                _LOGGER.info("%s; waiting %d s", error, error.wait)
-                self._clock.pause(error.wait)
 
 
 def _is_task(target: Target) -> bool:

@@ -17,8 +17,8 @@ from tableau_load import here
 from tableau_site import serving
 from target_tableau_refresh.clock import moment_of
 from target_tableau_refresh.config import Config
+from target_tableau_refresh.session import _SCOPES
 from target_tableau_refresh.settings import SETTINGS
-from target_tableau_refresh.tableau import _SCOPES
 
 PAGE = (ROOT / "docs/tableau/README.md").read_text(encoding="utf-8")
 ADDRESS = "https://10ax.online.tableau.com, site company"

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from target_tableau_refresh.audit import Audit, Entry
 from target_tableau_refresh.clock import text_of
-from target_tableau_refresh.errors import ConfigError, Refused, TableauError, Throttled
-from target_tableau_refresh.tableau import RUNNING, SUCCEEDED, Tableau, tsc
+from target_tableau_refresh.errors import ConfigError, Refused, TableauError
+from target_tableau_refresh.patience import patiently
+from target_tableau_refresh.tableau import RUNNING, SUCCEEDED, Tableau
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,14 +103,11 @@ class Publisher:
         if update and there:
             request = str(uuid.uuid5(_NAMESPACE, f"{run_id} {name}"))
             if update.actions:
-                self._do(name, run_id, "update", lambda server: (
-                    server.datasources.update_hyper_data(there.id, request_id=request,
-                    actions=update.actions, payload=str(update.file))))  # fmt: skip
+                self._do(name, run_id, "update", lambda: tableau.update(
+                    there.id, request, update.actions, update.file))  # fmt: skip
             return
-        item = tsc.DatasourceItem(self._project(tableau), name)
-        mode = tsc.Server.PublishMode.Overwrite
-        self._do(name, run_id, "publish", lambda server: (
-            server.datasources.publish(item, str(waiting.file), mode, as_job=True)))  # fmt: skip
+        luid = self._project(tableau)
+        self._do(name, run_id, "publish", lambda: tableau.publish(luid, name, waiting.file))
 
     def close(self) -> None:
         """Sign out."""
@@ -134,15 +132,15 @@ class Publisher:
             "correct its path, make it, or give that user the right to publish to it"
         )
 
-    def _do(self, name: str, run_id: str, mode: str, ask: Callable[[Any], Any]) -> None:
+    def _do(self, name: str, run_id: str, mode: str, begin: Callable[[], str]) -> None:
         """Start a job, see it end, and write that down."""
         tableau = self._session()
         target = f"datasource {self._config.publish_project}/{name}"
         began = self._clock.wall()
         job: Job | None = None
         try:
-            started = self._patiently(lambda: tableau.call(ask))
-            job = self._patiently(lambda: tableau.job(started.id))
+            luid = self._patiently(begin)
+            job = self._patiently(lambda: tableau.job(luid))
             job = self._ended(tableau, job)
         except (TableauError, ConfigError) as error:
             self._keep(run_id, target, mode, began, job, "failed", str(error))
@@ -169,15 +167,7 @@ class Publisher:
         return job
 
     def _patiently(self, ask: Callable[[], T]) -> T:
-        """Ask, and wait where Tableau wants that, within the deadline."""
-        while True:
-            try:
-                return ask()
-            except Throttled as error:
-                if self._clock.now() + error.wait >= self._until:
-                    raise TableauError(str(error)) from error
-                _LOGGER.info("%s; waiting %d s", error, error.wait)
-                self._clock.pause(error.wait)
+        return patiently(self._clock, self._until, ask)
 
     def _keep(
         self, run_id: str, target: str, mode: str, began: datetime, job: Job | None, outcome: str,
