@@ -57,6 +57,10 @@ class BatchTarget(Target):
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         """Nothing: settings that would change nothing are refused."""
 
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
+        """Nothing: `Settings` judges, names the setting, and keeps secrets out of what it says."""
+        return []
+
     @abstractmethod
     def table(self, stream: str, columns: Sequence[Column], keys: Sequence[str]) -> Table:
         """The table of a stream.

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from jsonschema import Draft7Validator
+from kinetic_batches.settings import ConfigError, Settings, address, existing_file, of_file
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from .errors import ConfigError
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-PREFIX = "TARGET_LOOKER_STAGE_"
-"""Of environment variables."""
+STAGE = Settings("target-looker-stage", SETTINGS)
 WAREHOUSES = ("postgresql", "duckdb", "snowflake", "bigquery", "databricks", "redshift")
-_KNOWN: dict[str, Any] = SETTINGS["properties"]
 _SCHEMA_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 _VOLUME = re.compile(r"[^./\s]+\.[^./\s]+\.[^./\s]+")
 _BUCKET = re.compile(r"s3://[^/\s]+(/\S*)?")
 _SECRET = re.compile("token|secret|passw|pwd|key", re.IGNORECASE)
 """Names of parameters of a URL."""
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _SHORTEST_SECRET = 3
 """A shorter text would be cut out of words."""
 
@@ -89,17 +83,8 @@ class Config:
         Raises:
             ConfigError: naming what is wrong.
         """
-        given: Any = {}
-        if file is not None:
-            try:
-                given = json.loads(file.read_text(encoding="utf-8"))
-            except OSError as error:
-                raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
-            except ValueError as error:
-                raise ConfigError(f"{file} is no JSON: {error}") from error
-            if not isinstance(given, dict):
-                raise ConfigError(f"{file} holds no JSON object")
-        return cls.of({**given, **of_environment(environment)})
+        given = of_file(file) if file else {}
+        return cls.of({**given, **STAGE.of_environment(environment)})
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Config:
@@ -108,14 +93,7 @@ class Config:
         Raises:
             ConfigError: naming the setting that is missing, unknown or wrong.
         """
-        if unknown := sorted(given.keys() - _KNOWN.keys()):
-            raise ConfigError(
-                f"`{unknown[0]}` is no setting of target-looker-stage; remove it, or correct it "
-                f"to one of {', '.join(_KNOWN)}"
-            )
-        _check_kinds(given)
-        values = {name: schema.get("default") for name, schema in _KNOWN.items()}
-        values |= {name: value for name, value in given.items() if value not in (None, "")}
+        values = STAGE.judged(given)
         url = _warehouse_url(values["sqlalchemy_url"])
         _check_place(url.get_backend_name(), values)
         return cls(
@@ -132,7 +110,7 @@ class Config:
             looker_url=_looker_url(values),
             looker_client_id=values["looker_client_id"] or "",
             looker_client_secret=values["looker_client_secret"] or "",
-            looker_ca_bundle=_file(values["looker_ca_bundle"], "looker_ca_bundle"),
+            looker_ca_bundle=existing_file(values, "looker_ca_bundle"),
             looker_timeout_seconds=values["looker_timeout_seconds"],
             looker_deadline_seconds=values["looker_deadline_seconds"],
             looker_datagroups=_datagroups(values),
@@ -146,34 +124,6 @@ class Config:
             looker_branch=values["looker_branch"] or "",
             on_looker_error=values["on_looker_error"],
         )
-
-
-def of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Settings that variables give.
-
-    Raises:
-        ConfigError: naming the variable that cannot be read.
-    """
-    found = {}
-    for name, schema in _KNOWN.items():
-        text = environment.get(PREFIX + name.upper(), "")
-        kind = schema["type"][0]
-        if text and kind == "string":
-            found[name] = text
-        elif text:
-            try:
-                found[name] = json.loads(text.lower() if kind == "boolean" else text)
-            except ValueError as error:
-                raise ConfigError(f"{PREFIX}{name.upper()} is no {kind} in JSON") from error
-    return found
-
-
-def _check_kinds(given: Mapping[str, Any]) -> None:
-    for fault in Draft7Validator(SETTINGS).iter_errors(dict(given)):
-        name = str(next(iter(fault.path), ""))
-        if name == "sqlalchemy_url" or _KNOWN.get(name, {}).get("secret"):
-            raise ConfigError(f"`{name}` is no text")
-        raise ConfigError(f"`{name}`: {fault.message}")
 
 
 def _warehouse_url(text: str | None) -> URL:
@@ -217,23 +167,13 @@ def _check_place(kind: str, values: Mapping[str, Any]) -> None:
 
 
 def _looker_url(values: Mapping[str, Any]) -> str:
-    text = (values["looker_url"] or "").strip().rstrip("/")
-    if not text:
+    parts = address(values, "looker_url")
+    if not parts:
         return ""
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not is_safe or not parts.hostname:
-        raise ConfigError(f"`looker_url` has to begin with https:// and a host, unlike {text!r}")
     for name in ("looker_client_id", "looker_client_secret"):
         if not values[name]:
             raise ConfigError(f"`{name}` is missing, which `looker_url` needs")
-    return text
-
-
-def _file(path: str | None, name: str) -> str:
-    if path and not Path(path).is_file():
-        raise ConfigError(f"`{name}`: there is no file {path}")
-    return path or ""
+    return parts.geturl().rstrip("/")
 
 
 def _datagroups(values: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

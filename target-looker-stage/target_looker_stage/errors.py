@@ -10,15 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kinetic_batches.errors import LoadError
+from kinetic_batches.settings import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 __all__ = ["ConfigError", "LoadError", "LookerError", "redacted"]
-
-
-class ConfigError(Exception):
-    """Changing a setting mends it; its text names the setting."""
 
 
 class LookerError(Exception):

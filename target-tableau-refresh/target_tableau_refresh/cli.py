@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from kinetic_batches.settings import of_file
 
 from . import __version__
-from .config import Config, of_environment, of_file
+from .config import REFRESH, Config
 from .errors import ConfigError, Stopped, TableauError
 from .settings import SETTINGS
 from .target import load
@@ -36,7 +37,7 @@ def target(files: tuple[Path, ...], *, about: bool, _format: str | None) -> None
     given: dict[str, Any] = {}
     for file in files:
         given |= of_file(file)
-    config = Config.of({**given, **of_environment(os.environ)})
+    config = Config.of({**given, **REFRESH.of_environment(os.environ)})
     if config.mode == "publish":
         _publish(given)
     else:

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
-from urllib.parse import urlsplit
 
-from jsonschema import Draft7Validator
+from kinetic_batches.settings import ConfigError, Settings, address, existing_file, of_file
 
-from .errors import ConfigError
 from .settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-PREFIX = "TARGET_TABLEAU_REFRESH_"
-"""Of environment variables."""
+REFRESH = Settings("target-tableau-refresh", SETTINGS)
 OLDEST_VERSION = (3, 13)
 """Of the REST API."""
-_KNOWN: dict[str, Any] = SETTINGS["properties"]
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _SITE_ADDRESS = re.compile(r"#?/?site/([^/]+)")
 _SHORTEST_SECRET = 3
@@ -148,8 +142,8 @@ class Config:
         Raises:
             ConfigError: naming what is wrong.
         """
-        return cls.of({**(of_file(file) if file else {}), **of_environment(environment)},
-                      environment)  # fmt: skip
+        given = of_file(file) if file else {}
+        return cls.of({**given, **REFRESH.of_environment(environment)}, environment)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], environment: Mapping[str, str] = os.environ) -> Config:
@@ -162,19 +156,12 @@ class Config:
         Raises:
             ConfigError: naming the setting that is missing, unknown or wrong.
         """
-        if unknown := sorted(given.keys() - _KNOWN.keys()):
-            raise ConfigError(
-                f"`{unknown[0]}` is no setting of target-tableau-refresh; remove it, or correct it "
-                f"to one of {', '.join(_KNOWN)}"
-            )
-        _check_kinds(given)
-        values = {name: schema.get("default") for name, schema in _KNOWN.items()}
-        values |= {name: value for name, value in given.items() if value not in (None, "")}
+        values = REFRESH.judged(given)
         sites = _sites(values, environment)
         return cls(
             server_url=_server_url(values),
             api_version=_api_version(values["api_version"]),
-            ca_bundle=_file(values["ca_bundle"], "ca_bundle"),
+            ca_bundle=existing_file(values, "ca_bundle"),
             timeout_seconds=values["timeout_seconds"],
             sites=sites,
             rules=_rules(values["rules"], sites),
@@ -212,72 +199,10 @@ _NO_LOGIN = (
 )
 
 
-def of_file(file: Path) -> dict[str, Any]:
-    """Settings of a JSON file.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        given = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}") from error
-    except ValueError as error:
-        raise ConfigError(f"{file} is no JSON: {error}") from error
-    if not isinstance(given, dict):
-        raise ConfigError(f"{file} holds no JSON object")
-    return given
-
-
-def of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
-    """Settings that variables give.
-
-    Raises:
-        ConfigError: naming the variable that cannot be read.
-    """
-    found = {}
-    for name, schema in _KNOWN.items():
-        text = environment.get(PREFIX + name.upper(), "")
-        kind = schema["type"][0]
-        if text and kind == "string":
-            found[name] = text
-        elif text:
-            try:
-                found[name] = json.loads(text.lower() if kind == "boolean" else text)
-            except ValueError as error:
-                raise ConfigError(f"{PREFIX}{name.upper()} is no {kind} in JSON") from error
-    return found
-
-
-def _check_kinds(given: Mapping[str, Any]) -> None:
-    for fault in Draft7Validator(SETTINGS).iter_errors(dict(given)):
-        name, *inside = fault.absolute_path or [""]
-        if _KNOWN.get(str(name), {}).get("secret"):
-            raise ConfigError(f"`{name}` is no text")
-        place = f"`{name}`"
-        if name == "rules" and inside:
-            place += f", rule {_rule_name(given['rules'], inside[0])}"
-        elif inside:
-            place += f", {inside[0]}"
-        raise ConfigError(f"{place}: {fault.message}")
-
-
-def _rule_name(rules: Any, index: Any) -> str:  # noqa: ANN401
-    rule = rules[index]
-    name = rule.get("name") if isinstance(rule, dict) else None
-    return str(name or index + 1)
-
-
 def _server_url(values: Mapping[str, Any]) -> str:
-    text = (values["server_url"] or "").strip()
-    if not text:
+    parts = address(values, "server_url")
+    if not parts:
         return ""
-    parts = urlsplit(text)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
-    if not is_safe or not parts.hostname:
-        raise ConfigError("`server_url` has to begin with https:// and a host")
-    if parts.username or parts.password:
-        raise ConfigError("`server_url` holds a login; give it with the settings of its own")
     if found := _SITE_ADDRESS.search(parts.fragment or parts.path):
         raise ConfigError(
             f"`server_url` is the address of a page: give https://{parts.netloc}, and "
@@ -296,12 +221,6 @@ def _api_version(text: str | None) -> str:
             f"unlike {text!r}"
         )
     return text
-
-
-def _file(path: str | None, name: str) -> str:
-    if path and not Path(path).is_file():
-        raise ConfigError(f"`{name}`: there is no file {path}")
-    return path or ""
 
 
 def _sites(values: Mapping[str, Any], environment: Mapping[str, str]) -> dict[str, Site]:

@@ -15,8 +15,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from kinetic_batches.settings import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+__all__ = [
+    "Away", "ConfigError", "Refused", "Stopped", "TableauError", "Throttled", "safe",
+]  # fmt: skip
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _LONGEST = 300
@@ -26,10 +32,6 @@ _CREDENTIALS = (
     (re.compile(r"(://[^\s/:@]*:)[^\s@]*@"), r"\1***@"),
 )  # fmt: skip
 """As connection strings have them."""
-
-
-class ConfigError(Exception):
-    """Changing a setting mends it; its text names the setting."""
 
 
 class Refused(ConfigError):

@@ -1,4 +1,4 @@
-"""The console program: one sentence on stderr and exit code 1 where a load fails."""
+"""The console program: one sentence on stderr, and an exit code that says who mends it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import click
 from kinetic_batches.errors import LoadError
+from kinetic_batches.settings import ConfigError
 
 from .explain import EXPECTED, first_line
 from .target import DatabricksTarget
@@ -17,11 +18,13 @@ _LOGGER = logging.getLogger("target-databricks")
 def main() -> None:
     """Load what comes on stdin."""
     try:
-        # The SDK tells of settings of a wrong type itself, and answers with the code.
-        sys.exit(DatabricksTarget.cli(standalone_mode=False) or 0)
+        DatabricksTarget.cli(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except ConfigError as error:
+        _LOGGER.critical("the settings are wrong: %s", error)
+        sys.exit(2)
     except EXPECTED as error:
         _LOGGER.critical(
             "Databricks was not loaded to the end, and STATE stays where it was: %s",

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from kinetic_batches.errors import LoadError
+from kinetic_batches.settings import ConfigError, Settings
 
 from .settings import SETTINGS
 from .statements import Name
@@ -14,6 +14,7 @@ from .statements import Name
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LOADER = Settings("target-databricks", SETTINGS)
 _ACCOUNT_HOSTS = {
     ".azuredatabricks.net": "accounts.azuredatabricks.net",
     ".gcp.databricks.com": "accounts.gcp.databricks.com",
@@ -55,19 +56,12 @@ class Config:
         """Judge the settings.
 
         Raises:
-            LoadError: naming the setting that is missing, unknown or wrong.
+            ConfigError: naming the setting that is missing, unknown or wrong.
         """
-        known: dict[str, Any] = SETTINGS["properties"]
-        if unknown := sorted(given.keys() - known.keys()):
-            raise LoadError(
-                f"`{unknown[0]}` is no setting of this loader; remove it, or correct it to one of "
-                f"{', '.join(known)}"
-            )
-        values = {name: schema.get("default") for name, schema in known.items()}
-        values |= {name: value for name, value in given.items() if value not in (None, "")}
+        values = LOADER.judged(given)
         for name in ("host", "http_path", "catalog"):
             if not values[name]:
-                raise LoadError(f"`{name}` is missing: {known[name]['description']}")
+                raise ConfigError(f"`{name}` is missing: {LOADER.declared[name]['description']}")
         host = _host(values["host"])
         for name in ("catalog", "schema", "volume"):
             Name.checked(values[name], f"`{name}`")
@@ -107,10 +101,10 @@ def _login(values: Mapping[str, Any], host: str) -> Login:
     given = [name for name in ("client_id", "client_secret") if values[name]]
     if values["token"]:
         if given:
-            raise LoadError(f"`token` and `{given[0]}` are both set; keep one way to log in")
+            raise ConfigError(f"`token` and `{given[0]}` are both set; keep one way to log in")
         return Login(token=values["token"])
     if len(given) < 2:  # noqa: PLR2004 - id and secret
-        raise LoadError(
+        raise ConfigError(
             "no login: set `client_id` and `client_secret` of a service principal, or `token`"
         )
     token_host = host
@@ -118,7 +112,7 @@ def _login(values: Mapping[str, Any], host: str) -> Login:
         known = (account for end, account in _ACCOUNT_HOSTS.items() if host.endswith(end))
         token_host = _host(values["account_host"] or next(known, ""))
         if not token_host:
-            raise LoadError(f"`account_host` is missing: {host} does not tell which one it is")
+            raise ConfigError(f"`account_host` is missing: {host} does not tell which one it is")
     return Login(
         client_id=values["client_id"],
         client_secret=values["client_secret"],

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 from kinetic_batches.errors import LoadError
+from kinetic_batches.settings import ConfigError
 from kinetic_batches.sink import DELETED_AT, VERSION
 
 from .columns import spark_type
@@ -40,12 +41,12 @@ class Name(NamedTuple):
         """A name that Unity Catalog takes.
 
         Raises:
-            LoadError: naming what it is the name of.
+            ConfigError: naming what it is the name of.
         """
         found = _NOT_IN_NAMES.search(name)
         if not name or found or len(name) > _LONGEST_NAME:
             why = f"no {found[0]!r} in it" if found else f"1 to {_LONGEST_NAME} characters"
-            raise LoadError(f"{name!r} cannot be {what}: Unity Catalog wants {why}")
+            raise ConfigError(f"{name!r} cannot be {what}: Unity Catalog wants {why}")
         return name
 
 

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 from kinetic_batches.target import BatchTarget
 
 from target_tableau_refresh.clock import CLOCK
-from target_tableau_refresh.config import Config, of_environment
+from target_tableau_refresh.config import REFRESH, Config
 from target_tableau_refresh.errors import ConfigError
 from target_tableau_refresh.settings import SETTINGS
 
@@ -40,7 +40,7 @@ class PublishTarget(BatchTarget):
         super().__init__(**options)
         vendor()
         self.batch_size_rows = _BATCH_ROWS
-        self.settings = Config.of({**self.config, **of_environment(os.environ)})
+        self.settings = Config.of({**self.config, **REFRESH.of_environment(os.environ)})
         self.publisher = Publisher(self.settings, CLOCK) if self.settings.server_url else None
         self._held: dict[str, Any] | None = None
         folder = self.settings.publish_folder
@@ -53,10 +53,6 @@ class PublishTarget(BatchTarget):
             keeps_marked=self.settings.publish_deleted == "keep",
             sends_changes=self.settings.publish_as == "hyper_update",
         )
-
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:  # noqa: ARG002
-        """Nothing: `Config` judges, names the setting, and keeps secrets out of what it says."""
-        return []
 
     def table(self, stream: str, columns: Sequence[Column], keys: Sequence[str]) -> StreamTable:
         """The extract of a stream."""
