@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 from kinetic_sandbox.looker import DerivedTable, Fault
-from looker_instance import serving
-from looker_refresh import MODEL, ONE_NOTICE, stage
-from stages import postgres_places
+from looker_refresh import MODEL, ONE_NOTICE
 from target_looker_stage.errors import LookerError
 
 VIEW = "ap_aging_rollup"
@@ -16,24 +14,8 @@ RUN_ONCE = "POST /scheduled_plans/7/run_once"
 
 
 @pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server, tmp_path):
-    return lambda **settings: stage(server, tmp_path, **settings)
-
-
-@pytest.fixture
 def table(server):
     return server.looker.derived_tables[0]
-
-
-@pytest.fixture
-def ours(server):
-    return server.looker.datagroup(MODEL, "epicor_kinetic")
 
 
 @pytest.fixture
@@ -178,12 +160,6 @@ def test_a_schedule_that_ran_is_not_run_again_when_the_next_one_fails(server, ma
 
     assert (len(plan.runs), len(server.looker.plans["8"].runs)) == (1, 1)
     assert here.waiting == []
-
-
-@pytest.fixture(scope="module")
-def databases():
-    with postgres_places() as make:
-        yield make
 
 
 def test_postgresql_remembers_what_was_done_as_well(server, make, databases, plan):

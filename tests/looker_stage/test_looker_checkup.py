@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from kinetic_sandbox.looker import Fault
-from looker_instance import serving
 from looker_refresh import MODEL, stage
 from target_looker_stage.looker.checkup import check
 
@@ -15,12 +14,6 @@ EVERYTHING = {
     "looker_project": "epicor",
     "looker_branch": "main",
 }
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

@@ -14,19 +14,7 @@ import trustme
 from environments import free_port
 from kinetic_sandbox.looker import Commit, Fault, LookmlError
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
-from looker_instance import serving
-from looker_refresh import ONE_NOTICE, Done, stage
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server, tmp_path):
-    return lambda **settings: stage(server, tmp_path, **settings)
+from looker_refresh import ONE_NOTICE, Done
 
 
 @pytest.fixture

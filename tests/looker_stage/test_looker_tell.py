@@ -4,26 +4,9 @@ from __future__ import annotations
 
 import pytest
 from kinetic_sandbox.looker import Datagroup, Fault
-from looker_instance import serving
-from looker_refresh import MODEL, ONE_NOTICE, stage
+from looker_refresh import MODEL, ONE_NOTICE
 from target_looker_stage.errors import LookerError
 from target_looker_stage.looker.api import LookerApi
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server, tmp_path):
-    return lambda **settings: stage(server, tmp_path, **settings)
-
-
-@pytest.fixture
-def ours(server):
-    return server.looker.datagroup(MODEL, "epicor_kinetic")
 
 
 def add_datagroup(server, name: str, model: str = MODEL) -> Datagroup:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shlex
@@ -10,26 +9,15 @@ from pathlib import Path
 
 import pytest
 import target_looker_stage.looker
-from environments import ROOT
 from kinetic_sandbox.looker import Commit, LookmlError
 from looker_instance import serving
 from looker_refresh import stage
+from page import Page, words_of
 from target_looker_stage.config import Config
 from target_looker_stage.settings import SETTINGS
 
-PAGE = (ROOT / "docs/looker/telling.md").read_text(encoding="utf-8")
+PAGE = Page("docs/looker/telling.md")
 ADDRESS = "https://company.cloud.looker.com"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
-def rows(title: str) -> list[list[str]]:
-    """The cells of the table below a title, without its head."""
-    _, _, section = PAGE.partition(f"## {title}\n")
-    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 @pytest.fixture
@@ -52,8 +40,8 @@ def as_in_the_page(here, text: str) -> str:
 
 
 def test_each_command_prints_what_the_page_shows(here):
-    test, run, status, deploy = map(str.strip, blocks("bash"))
-    shown = [as_in_the_page(here, text) for text in blocks("text")]
+    test, run, status, deploy = map(str.strip, PAGE.blocks("bash"))
+    shown = [as_in_the_page(here, text) for text in PAGE.blocks("text")]
     here.load("vendors")
     here.rows("CREATE TABLE epicor_stage.vendors (vendorid varchar)")
     here.server.looker.connections["epicor_kinetic"].schemas["epicor_stage"] = {"_sync_audit": []}
@@ -70,7 +58,7 @@ def test_each_command_prints_what_the_page_shows(here):
 def test_a_telling_costs_as_many_calls_as_the_page_says(here):
     here.load("vendors")
     here.tell()
-    assert "costs two of the\nadministrative kind" in PAGE
+    assert "costs two of the\nadministrative kind" in PAGE.text
     assert here.server.looker.calls == {"query": 0, "administrative": 2}
     before = dict(here.server.looker.calls)
     command(here, "looker-refresh test")
@@ -78,37 +66,27 @@ def test_a_telling_costs_as_many_calls_as_the_page_says(here):
 
 
 def test_the_settings_of_the_page_are_settings():
-    (text,) = blocks("json")
+    (text,) = PAGE.blocks("json")
     config = Config.of(json.loads(text))
     assert config.looker_datagroups["payables"] == ("ap_*", "vendors")
 
-    named = {name for row in rows("Settings") for name in re.findall(r"`(\w+)`", row[0])}
+    named = {name for row in PAGE.rows("Settings") for name in re.findall(r"`(\w+)`", row[0])}
     declared = {name for name in SETTINGS["properties"] if "looker" in name}
     assert named == declared
-    for cells in rows("Settings"):
+    for cells in PAGE.rows("Settings"):
         (name, *_), default = re.findall(r"`(\w+)`", cells[0]), cells[1].strip("`")
         if re.fullmatch(r"\d+|trigger|fail", default):
             assert str(SETTINGS["properties"][name]["default"]) == default
 
 
 def test_the_words_of_each_failure_are_said_by_the_code():
-    said = ""
-    for file in Path(target_looker_stage.looker.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                said += "".join(
-                    str(part.value) if isinstance(part, ast.Constant) else "…"
-                    for part in node.values
-                ) + "\n"  # fmt: skip
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                said += node.value + "\n"
-
-    words = [row[0].strip("`") for row in rows("What a failure says")]
+    said = words_of(Path(target_looker_stage.looker.__path__[0]))
+    words = [row[0].strip("`") for row in PAGE.rows("What a failure says")]
     assert len(words) > 10
     assert [each for each in words if each not in said] == []
 
 
 def test_the_permissions_of_the_page_are_those_that_the_stand_in_asks_for():
-    page = {name for row in rows("The API user") for name in re.findall(r"`(\w+)`", row[1])}
+    page = {name for row in PAGE.rows("The API user") for name in re.findall(r"`(\w+)`", row[1])}
     with serving() as server:
         assert page == server.looker.users[0].permissions

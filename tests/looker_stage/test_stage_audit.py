@@ -10,10 +10,7 @@ from stages import (
     GONE,
     TEXT,
     WHOLE,
-    DuckDB,
-    Stage,
     end,
-    postgres_places,
     record,
     schema,
     state,
@@ -22,20 +19,6 @@ from target_looker_stage.audit import Loaded, Pending, SyncAudit
 from target_looker_stage.config import Config
 from target_looker_stage.run import Run
 from target_looker_stage.warehouse import open_warehouse
-
-
-@pytest.fixture(scope="module")
-def databases():
-    with postgres_places() as make:
-        yield make
-
-
-@pytest.fixture(params=["postgresql", "duckdb"])
-def stage(request, tmp_path):
-    if request.param == "duckdb":
-        return Stage(DuckDB(tmp_path / "stage.duckdb"))
-    return Stage(request.getfixturevalue("databases")())
-
 
 RUN = {"_epicor_run_id": "r1"}
 ASKED = {"looker_url": "https://looker.example.com", "looker_client_id": "i",

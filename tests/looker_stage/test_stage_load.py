@@ -15,26 +15,12 @@ from stages import (
     Stage,
     amount,
     end,
-    postgres_places,
     record,
     schema,
     state,
 )
 
 UTC = timezone.utc
-
-
-@pytest.fixture(scope="module")
-def databases():
-    with postgres_places() as make:
-        yield make
-
-
-@pytest.fixture(params=["postgresql", "duckdb"])
-def stage(request, tmp_path):
-    if request.param == "duckdb":
-        return Stage(DuckDB(tmp_path / "stage.duckdb"))
-    return Stage(request.getfixturevalue("databases")())
 
 
 @pytest.fixture

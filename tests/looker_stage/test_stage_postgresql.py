@@ -10,18 +10,12 @@ from pathlib import Path
 import psycopg
 import pytest
 from kinetic_batches.errors import LoadError
-from stages import TEXT, PostgreSQL, Stage, end, lines, postgres_places, record, schema
+from stages import TEXT, PostgreSQL, Stage, end, lines, record, schema
 
 NAMES = {1: "Müller", 2: "Ærø ©"}
 PROGRAM = Path(sys.executable).with_name("target-looker-stage")
 FAR = "日本"
 RUN = {"_epicor_run_id": "r1"}
-
-
-@pytest.fixture(scope="module")
-def databases():
-    with postgres_places() as make:
-        yield make
 
 
 @pytest.fixture

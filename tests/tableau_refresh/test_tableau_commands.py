@@ -7,14 +7,7 @@ import json
 import pytest
 from kinetic_sandbox.tableau import Fault, Plan
 from tableau_load import LEDGER, PAYABLES, PLANT_TOKEN, here, two_sites
-from tableau_site import serving
 from target_tableau_refresh.config import Config
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture

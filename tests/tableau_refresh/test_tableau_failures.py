@@ -9,23 +9,11 @@ import trustme
 from environments import free_port
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
 from kinetic_sandbox.tableau import Fault, Plan, sample
-from tableau_load import LEDGER, PAYABLES, PLANT_TOKEN, here, two_sites
-from tableau_site import serving
+from tableau_load import LEDGER, PAYABLES, PLANT_TOKEN, two_sites
 
 AP = "POST finance/datasources/Finance/AP Invoices/refresh"
 GL = "POST finance/datasources/Finance/GL Balances/refresh"
 RULE = "rule payables (datasource Finance/AP Invoices)"
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server, tmp_path):
-    return lambda **settings: here(server, tmp_path, **settings)
 
 
 @pytest.fixture

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import pytest
 from kinetic_sandbox.tableau import Fault, Plan
-from tableau_load import LEDGER, PAYABLES, PLANT_TOKEN, here, two_sites
-from tableau_site import serving
+from tableau_load import LEDGER, PAYABLES, PLANT_TOKEN, two_sites
 
 AP = "POST finance/datasources/Finance/AP Invoices/refresh"
 GL = "POST finance/datasources/Finance/GL Balances/refresh"
 SESSION = ["GET serverInfo", "POST auth/signin"]
 FIND_ONE = ["GET finance/datasources", "GET finance/projects"]
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
-
-
-@pytest.fixture
-def make(server, tmp_path):
-    return lambda **settings: here(server, tmp_path, **settings)
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import json
 import pytest
 from kinetic_sandbox.tableau import Fault, Plan, sample
 from tableau_load import here
-from tableau_site import serving
 
 AP = "POST finance/datasources/Finance/AP Invoices/refresh"
 GL = "POST finance/datasources/Finance/GL Balances/refresh"
@@ -29,12 +28,6 @@ def messages(*account: dict, complete: bool = True, state: str = "1", **rows: in
         value["last_complete_run"] = MARKER
     lines.append({"type": "STATE", "value": value})
     return "".join(json.dumps(line) + "\n" for line in lines)
-
-
-@pytest.fixture
-def server():
-    with serving() as running:
-        yield running
 
 
 @pytest.fixture
