@@ -20,6 +20,7 @@ import yaml
 from environments import ROOT, free_port, programs, wait_for_port
 from harness import environment
 from kinetic_sandbox.loopback import LoopbackServer, LoopbackService
+from page import Page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,7 +31,7 @@ _EMULATOR = (
     "local-bigquery==0.3.2", "duckdb==1.5.5", "duckdb-extensions==1.5.5",
     *(f"duckdb-extension-{each}==1.5.5" for each in _EXTENSIONS),
 )  # fmt: skip
-PAGE = (ROOT / "docs" / "warehouses" / "bigquery.md").read_text()
+PAGE = Page("docs/warehouses/bigquery.md")
 PROJECT, DATASET = "finance", "kinetic"
 AMOUNT = {"type": ["string", "null"], "format": "x-singer.decimal", "precision": 18, "scale": 3}
 MOMENT = {"type": ["string", "null"], "format": "date-time"}
@@ -238,14 +239,9 @@ def _with_statement(body: bytes, statement: str) -> bytes:
     return json.dumps(job).encode()
 
 
-def blocks(language: str) -> list[str]:
-    """The snippets of the page."""
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def documented_tables() -> dict[str, dict[str, Any]]:
     """The example of the setting `tables`, as the page has it."""
-    (example,) = blocks("yaml")
+    (example,) = PAGE.blocks("yaml")
     (environment,) = yaml.safe_load(example)["environments"]
     (loader,) = environment["config"]["plugins"]["loaders"]
     return dict(loader["config"]["tables"])

@@ -15,6 +15,7 @@ from unittest.mock import patch
 from databricks import sql
 from environments import ROOT, free_port, programs, wait_for_port
 from harness import environment
+from kinetic_target_databricks.config import Config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +29,12 @@ CATALOG, SCHEMA = "main", "kinetic"
 OAUTH = {"client_id": "app-1", "client_secret": "s3cret"}
 TOKEN = {"token": "dapi-1"}
 ACCOUNT = {**OAUTH, "account_id": "account-1"}
+WORKSPACE = {"host": HOST, "http_path": HTTP_PATH, "catalog": CATALOG, **TOKEN}
+
+
+def config(**settings: Any) -> Config:
+    """The loader's settings, judged."""
+    return Config.of({**WORKSPACE, **settings})
 
 
 class Databricks:

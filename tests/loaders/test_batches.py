@@ -2,8 +2,10 @@
 
 import io
 import json
+import threading
 
 import pytest
+from kinetic_batches.behind import Behind
 from kinetic_batches.errors import LoadError
 from kinetic_batches.target import BatchTarget
 
@@ -174,3 +176,34 @@ def test_the_first_and_the_last_time_of_the_calendar_are_loaded(kind, values):
     done = loaded(schema(v=kind), *map(record, values))
 
     assert [str(value)[:10] for _, value in done] == ["0001-01-01", "9999-12-31"]
+
+
+def test_nothing_is_done_behind_a_failure():
+    done, behind = [], Behind()
+    entered, leave = threading.Event(), threading.Event()
+
+    def fails() -> None:
+        entered.set()
+        leave.wait(10)
+        raise LoadError("no")
+
+    behind.load(fails)
+    entered.wait(10)
+    behind.then(lambda: done.append("STATE"))
+    leave.set()
+
+    with pytest.raises(LoadError, match="no"):
+        behind.finish()
+    with pytest.raises(LoadError, match="no"):
+        behind.load(lambda: done.append("rows"))
+    assert done == []
+
+
+def test_work_is_done_in_its_order():
+    done, behind = [], Behind()
+    for number in range(50):
+        behind.load(lambda number=number: done.append(number))
+        behind.then(lambda number=number: done.append(-number))
+    behind.finish()
+
+    assert done == [each for number in range(50) for each in (number, -number)]

@@ -1,13 +1,13 @@
 """docs/warehouses/bigquery.md does what it says: snippets are parsed, or run on the emulator."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import sqlglot
-from bigquery import MOMENT, PAGE, PROJECT, TEXT, blocks, documented_tables, messages
+from bigquery import MOMENT, PAGE, PROJECT, TEXT, documented_tables, messages
 from environments import ROOT
+from page import assert_shell
 from sqlglot import exp
 
 ROLES = {"roles/bigquery.dataEditor", "roles/bigquery.dataViewer", "roles/bigquery.jobUser"}
@@ -21,22 +21,18 @@ GRANT = re.compile(
 
 def parsed() -> list[exp.Expression]:
     """The statements of the page but its grants."""
-    texts = [text for block in blocks("sql") for text in block.split(";") if text.strip()]
+    texts = [text for block in PAGE.blocks("sql") for text in block.split(";") if text.strip()]
     others = [text for text in texts if not GRANT.fullmatch(text.strip())]
     return [sqlglot.parse_one(text, dialect="bigquery") for text in others]
 
 
 def granted() -> list[str]:
-    return [role for block in blocks("sql") for role in GRANT.findall(block)]
+    return [role for block in PAGE.blocks("sql") for role in GRANT.findall(block)]
 
 
 def test_the_shell_commands_are_shell():
-    assert blocks("bash")
-    for block in blocks("bash"):
-        done = subprocess.run(
-            ["bash", "-n"], input=block, text=True, capture_output=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+    assert PAGE.blocks("bash")
+    assert_shell(PAGE.blocks("bash"))
 
 
 def test_each_statement_is_one_of_bigquerys_and_each_role_one_of_googles():
@@ -54,13 +50,9 @@ def test_the_rights_that_a_refusal_names_are_those_that_the_page_grants():
 
 
 def test_each_message_of_the_page_is_shown_by_a_test():
-    table = PAGE.partition("| message | do |")[2].partition("\n\n")[0]
-    messages = re.findall(r"^\| `(.*?[^\\])`(?: …)? \|", table, re.MULTILINE)
     shown = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*bigquery*.py"))
 
-    assert len(messages) == table.count("\n") - 1
-    for message in messages:
-        assert message.replace("\\`", "`") in shown, message
+    assert [each for each in PAGE.messages() if each not in shown] == []
 
 
 @pytest.mark.full
@@ -72,7 +64,7 @@ def test_the_example_and_its_statements_do_what_the_page_says(bigquery):
     as_made = layout(bigquery)
     assert as_made == ({"type": "MONTH", "field": "InvoiceDate"}, ["Company", "VendorNum"])
 
-    (section,) = [block for block in blocks("sql") if "ap_invoices_new" in block]
+    (section,) = [block for block in PAGE.blocks("sql") if "ap_invoices_new" in block]
     for statement in sqlglot.parse(section, dialect="bigquery"):
         bigquery.query(here(statement))
     assert layout(bigquery) == as_made

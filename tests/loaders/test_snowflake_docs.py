@@ -9,11 +9,12 @@ import pytest
 import sqlglot
 import yaml
 from environments import ROOT
+from page import Page, assert_shell
 from redirect import Redirect
 from snowflake import DATABASE, HOSTS, Front, Snowflake, emulator, loader, messages
 from sqlglot import exp
 
-PAGE = (ROOT / "docs/warehouses/snowflake.md").read_text(encoding="utf-8")
+PAGE = Page("docs/warehouses/snowflake.md")
 OURS = re.compile(
     r"use role \w+"
     r"|create role if not exists \w+"
@@ -35,12 +36,10 @@ GRANTED = {
 }  # fmt: skip
 
 
-def blocks(language) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
-
-
 def statements() -> list[str]:
-    return [text.strip() for block in blocks("sql") for text in block.split(";") if text.strip()]
+    return [
+        text.strip() for block in PAGE.blocks("sql") for text in block.split(";") if text.strip()
+    ]
 
 
 def parsed(text) -> exp.Expression:
@@ -49,12 +48,8 @@ def parsed(text) -> exp.Expression:
 
 
 def test_the_shell_commands_are_shell():
-    assert blocks("bash")
-    for block in blocks("bash"):
-        done = subprocess.run(
-            ["bash", "-n"], input=block, text=True, capture_output=True, check=False
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+    assert PAGE.blocks("bash")
+    assert_shell(PAGE.blocks("bash"))
 
 
 def test_each_statement_is_one_of_snowflakes():
@@ -83,7 +78,7 @@ def test_the_loader_is_granted_what_a_refusal_names_and_no_more():
 
 
 def test_each_variable_of_the_page_is_one_that_meltano_yml_reads():
-    named = set(re.findall(r"^\| `(SNOWFLAKE_\w+)`", PAGE, re.MULTILINE))
+    named = set(re.findall(r"^\| `(SNOWFLAKE_\w+)`", PAGE.text, re.MULTILINE))
     project = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
     for environment in project["environments"]:
         for plugin in environment["config"]["plugins"].get("loaders", []):
@@ -93,18 +88,14 @@ def test_each_variable_of_the_page_is_one_that_meltano_yml_reads():
 
 
 def test_each_message_of_the_page_is_shown_by_a_test():
-    table = PAGE.partition("| message | do |")[2].partition("\n\n")[0]
-    told = re.findall(r"^\| `(.*?[^\\])`(?: …)? \|", table, re.MULTILINE)
     tests = [*Path(__file__).parent.glob("test_target_snowflake.py"), ROOT / "tests/snowflake.py"]
     shown = "".join(path.read_text(encoding="utf-8") for path in tests)
 
-    assert len(told) == table.count("\n") - 1
-    for message in told:
-        assert message.replace("\\`", "`") in shown, message
+    assert [each for each in PAGE.messages() if each not in shown] == []
 
 
 def test_the_key_is_one_that_the_loader_reads(tmp_path):
-    (making,) = [block for block in blocks("bash") if "genrsa" in block]
+    (making,) = [block for block in PAGE.blocks("bash") if "genrsa" in block]
     done = subprocess.run(
         ["bash", "-e"], input=making, text=True, capture_output=True, cwd=tmp_path, check=True
     )
@@ -115,7 +106,7 @@ def test_the_key_is_one_that_the_loader_reads(tmp_path):
 @pytest.mark.full
 def test_the_account_of_the_page_can_be_loaded_and_its_view_shows_open_rows(tmp_path):
     assert loader()
-    (making,) = [block for block in blocks("bash") if "genrsa" in block]
+    (making,) = [block for block in PAGE.blocks("bash") if "genrsa" in block]
     subprocess.run(["bash", "-e"], input=making, text=True, cwd=tmp_path, check=True)
     creates = [parsed(text) for text in statements() if text.startswith("create ")]
     creates = [each for each in creates if isinstance(each, exp.Create)]

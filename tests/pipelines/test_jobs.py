@@ -16,13 +16,14 @@ from bigquery import BigQuery, Front, emulator, guard
 from harness import expected_rows
 from kinetic_sandbox.kinetic import KineticServer, Tenant
 from meltano.core.schedule import is_valid_cron
+from page import Page
 from project import ROOT, Project, assert_equal, copy_project, install
 from tap_epicor_kinetic.audit import AUDIT_STREAM
 from tap_epicor_kinetic.business_objects import BUSINESS_OBJECTS
 
 TEXT = (ROOT / "meltano.yml").read_text(encoding="utf-8")
 MELTANO_YML = yaml.safe_load(TEXT)
-PAGE = (ROOT / "docs/jobs.md").read_text(encoding="utf-8")
+PAGE = Page("docs/jobs.md")
 JOBS = {job["name"]: job["tasks"] for job in MELTANO_YML["jobs"]}
 PLUGINS = {p["name"]: p for kind in MELTANO_YML["plugins"].values() for p in kind}
 STREAMS = [each.name for each in BUSINESS_OBJECTS]
@@ -36,10 +37,6 @@ def selected(extractor):
     """The streams that its rules choose."""
     rules = [rule for rule in PLUGINS[extractor]["select"] if not rule.startswith("!")]
     return [s for s in (*STREAMS, AUDIT_STREAM) if any(fnmatchcase(f"{s}.x", r) for r in rules)]
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 # What the file says.
@@ -121,8 +118,8 @@ def test_no_plugin_needs_a_hub():
 
 
 def test_the_page_of_the_jobs_names_each_of_them_and_quotes_the_file():
-    assert re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)[: len(JOBS)] == list(JOBS)
-    for block in blocks("yaml"):
+    assert re.findall(r"^\| `([a-z-]+)` \|", PAGE.text, re.MULTILINE)[: len(JOBS)] == list(JOBS)
+    for block in PAGE.blocks("yaml"):
         changed = block.replace("bigquery", "duckdb").replace("kinetic-snake-case", "kinetic")
         lines = [line for line in changed.splitlines() if line.strip() != "..."]
         assert all(line in TEXT for line in lines), block
@@ -252,10 +249,10 @@ def test_what_the_page_of_the_jobs_says_works(tmp_path):
     folder = copy_project(tmp_path / "project")
     with KineticServer(Tenant(profile="real", seed=7, scale=0.1)) as server:
         project = Project(folder, tmp_path, server)
-        lines = [line for block in blocks("bash") for line in block.splitlines()]
+        lines = [line for block in PAGE.blocks("bash") for line in block.splitlines()]
         for line in sorted(lines, key=lambda line: line.startswith("sed ")):
             run_line(project, line.replace("--environment=prod", "--environment=sandbox"))
-        changed = [line for block in blocks("yaml") for line in block.splitlines()]
+        changed = [line for block in PAGE.blocks("yaml") for line in block.splitlines()]
         assert "    inherit_from: tap-epicor-kinetic-snake-case" in changed
         file = folder / "meltano.yml"
         assert "proof-bigquery:documents" in file.read_text().partition("\njobs:")[2]

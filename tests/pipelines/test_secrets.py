@@ -7,16 +7,13 @@ import shutil
 import subprocess
 
 import pytest
+from page import Page
 from project import ROOT, Project, assert_equal
 
-PAGE = (ROOT / "docs" / "secrets.md").read_text(encoding="utf-8")
+PAGE = Page("docs/secrets.md")
 SECRETS = ("TAP_EPICOR_KINETIC_PASSWORD", "TAP_EPICOR_KINETIC_API_KEY")
 KEY_FILE = json.dumps({"type": "service_account", "private_key": "-----BEGIN\nMIIE\n"}, indent=2)
 JOB = ".venv/bin/python deploy/run_job.py documents-hourly"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
 
 
 @pytest.mark.full
@@ -45,7 +42,7 @@ def test_the_commands_of_the_page_load_with_secrets_that_stand_nowhere_else(
         if not made[0].exists():
             made[0].symlink_to(ROOT / ".venv")
         made[2].write_text(KEY_FILE)
-        for line in (each for block in blocks("bash") for each in block.splitlines()):
+        for line in (each for block in PAGE.blocks("bash") for each in block.splitlines()):
             if line.endswith(JOB):  # on a machine without a key file, with the store as checked out
                 key = (home / ".config" / "kinetic-secrets" / "key").read_text()
                 names = run(
@@ -67,14 +64,14 @@ def test_the_commands_of_the_page_load_with_secrets_that_stand_nowhere_else(
 
 
 def test_the_crontab_line_of_the_page_is_the_one_of_deploy():
-    (line,) = blocks("text")
+    (line,) = PAGE.blocks("text")
 
     assert line in re.sub(" +", " ", (ROOT / "deploy" / "crontab").read_text())
 
 
 def units() -> tuple[configparser.ConfigParser, configparser.ConfigParser]:
     read = []
-    for text in blocks("ini"):
+    for text in PAGE.blocks("ini"):
         unit = configparser.ConfigParser()
         unit.optionxform = str  # type: ignore[assignment] - systemd minds the case
         unit.read_string(text)
@@ -97,7 +94,7 @@ def test_the_service_starts_the_job_as_the_user_with_the_key():
 def test_systemd_takes_the_units(tmp_path):
     if not shutil.which("systemd-analyze"):
         pytest.skip("NOT TESTED: systemd-analyze is not on this machine")
-    service, timer = blocks("ini")
+    service, timer = PAGE.blocks("ini")
     service = re.sub(r"/opt/kinetic-elt/\.venv/bin/\S+", "/bin/true", service)
     names = ("kinetic-documents.service", "kinetic-documents.timer")
     for name, text in zip(names, (service, timer), strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 import shlex
@@ -13,6 +12,7 @@ import target_tableau_refresh
 import yaml
 from environments import ROOT
 from kinetic_sandbox.tableau import Plan, sample
+from page import Page, words_of
 from tableau_load import here
 from tableau_site import serving
 from target_tableau_refresh.clock import moment_of
@@ -20,28 +20,16 @@ from target_tableau_refresh.config import Config
 from target_tableau_refresh.session import _SCOPES
 from target_tableau_refresh.settings import SETTINGS
 
-PAGE = (ROOT / "docs/tableau/README.md").read_text(encoding="utf-8")
+PAGE = Page("docs/tableau/README.md")
 ADDRESS = "https://10ax.online.tableau.com, site company"
 MELTANO_YML = yaml.safe_load((ROOT / "meltano.yml").read_text(encoding="utf-8"))
-
-
-def blocks(language: str) -> list[str]:
-    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
-    return [re.sub(rf"^{indent}", "", text, flags=re.MULTILINE) for indent, text in found]
-
-
-def rows(title: str) -> list[list[str]]:
-    """The cells of the table below a title, without its head."""
-    _, _, section = PAGE.partition(f"## {title}\n")
-    lines = [line for line in section.partition("\n## ")[0].splitlines() if line.startswith("|")]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 @pytest.fixture
 def stage(tmp_path):
     with serving() as server:
         server.tableau.plan = Plan(queued=1, running=40)
-        rules = yaml.safe_load(blocks("yaml")[0])["rules"]
+        rules = yaml.safe_load(PAGE.blocks("yaml")[0])["rules"]
         rules.append({"name": "stock", "streams": ["part*"], "project": "Operations",
                       "target": "Stock"})  # fmt: skip
         yield here(server, tmp_path, rules=rules)
@@ -61,11 +49,11 @@ def same(text: str) -> list[str]:
 
 
 def test_each_command_prints_what_the_page_shows(stage):
-    commands = [text.strip() for text in blocks("bash") if text.startswith("tableau-refresh")]
+    commands = [text.strip() for text in PAGE.blocks("bash") if text.startswith("tableau-refresh")]
     assert [shlex.split(each) for each in commands] == [
         ["tableau-refresh", name] for name in ("plan", "test", "run", "status")
     ]
-    plan, test, run, status = blocks("text")
+    plan, test, run, status = PAGE.blocks("text")
     stage.load(ap_invoices=1, gl_transactions=1)
     stage.refresh()  # all three, the workbook last
     age = stage.now() - moment_of(stage.marks.rules["ledger"].refreshed_at)
@@ -81,21 +69,21 @@ def test_each_command_prints_what_the_page_shows(stage):
 
 
 def test_the_settings_and_rules_of_the_page_are_settings():
-    (text,) = blocks("json")
+    (text,) = PAGE.blocks("json")
     config = Config.of(json.loads(text), {"TABLEAU_PLANT_SECRET": "of plant"})
     assert config.sites["plant"].login.secret == "of plant"
 
-    named = {name for row in rows("Rules") for name in re.findall(r"`(\w+)`", row[0])}
+    named = {name for row in PAGE.rows("Rules") for name in re.findall(r"`(\w+)`", row[0])}
     declared = set(SETTINGS["properties"]["rules"]["items"]["properties"])
     assert named | {"id"} == declared
     scopes = {
-        name for row in rows("Logins and sites") for name in re.findall(r"`(\w+:.+?)`", row[2])
+        name for row in PAGE.rows("Logins and sites") for name in re.findall(r"`(\w+:.+?)`", row[2])
     }
     assert scopes == set(_SCOPES)
 
 
 def test_the_task_of_the_page_names_what_meltano_has():
-    (job,) = yaml.safe_load(blocks("yaml")[1])
+    (job,) = yaml.safe_load(PAGE.blocks("yaml")[1])
     plugins = {each["name"]: each for kind in MELTANO_YML["plugins"].values() for each in kind}
     for task in job["tasks"]:
         for word in task.split():
@@ -128,17 +116,7 @@ def test_meltano_is_told_of_each_setting_as_it_is_declared():
 
 
 def test_the_words_of_each_failure_are_said_by_the_code():
-    said = ""
-    for file in Path(target_tableau_refresh.__path__[0]).glob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.JoinedStr):
-                said += "".join(
-                    str(part.value) if isinstance(part, ast.Constant) else "..."
-                    for part in node.values
-                ) + "\n"  # fmt: skip
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                said += node.value + "\n"
-
-    words = [row[0].strip("`") for row in rows("What a failure says")]
+    said = words_of(Path(target_tableau_refresh.__path__[0]))
+    words = [row[0].strip("`") for row in PAGE.rows("What a failure says")]
     assert len(words) > 10
     assert [each for each in words if each not in said] == []

@@ -1,24 +1,20 @@
 """docs/embedding.md: its Python is run as it stands there, its commands are known to tests."""
 
-import re
 from pathlib import Path
 
 import pytest
 from harness import expected_rows
 from kinetic_sandbox.kinetic import KineticServer, Tenant
+from page import Page
 
 ROOT = Path(__file__).parents[2]
-DOCUMENT = (ROOT / "docs" / "embedding.md").read_text(encoding="utf-8")
+PAGE = Page("docs/embedding.md")
 RUN_BY = {
     "examples/pipe/sync.sh": "test_pipe.py",
     "examples/dlt/kinetic_to_duckdb.py": "test_dlt.py",
     "examples/dagster/definitions.py": "test_dagster.py",
     "examples/spark/load_history.py": "test_spark.py",
 }
-
-
-def blocks(language):
-    return re.findall(rf"```{language}\n(.*?)```", DOCUMENT, re.DOTALL)
 
 
 def test_the_python_of_the_document_works():
@@ -31,23 +27,23 @@ def test_the_python_of_the_document_works():
             f'api_key="{server.api_key}"'
         )
         written = '"https://host/instance", username="reader", password="...", api_key="..."'
-        assert DOCUMENT.count(written) == 1
+        assert PAGE.text.count(written) == 1
 
-        for block in blocks("python"):
+        for block in PAGE.blocks("python"):
             loaded = []
             names["load"] = lambda rows, loaded=loaded: loaded.append(
                 getattr(rows, "num_rows", None) or len(rows)
             )
             exec(block.replace(written, given), names)
 
-        assert len(blocks("python")) == 5
+        assert len(PAGE.blocks("python")) == 5
         assert names["vendors"].company == "EPIC06"
         every = len(expected_rows(tenant, "gl_transactions", "EPIC06"))
         assert every <= sum(loaded) <= every + 1  # what reaches the mark is read again
 
 
 def test_each_command_is_run_by_a_test():
-    lines = "".join(blocks("bash")).splitlines()
+    lines = "".join(PAGE.blocks("bash")).splitlines()
 
     assert len(lines) == len(RUN_BY)
     for line, (program, tests) in zip(lines, RUN_BY.items(), strict=True):
@@ -57,7 +53,7 @@ def test_each_command_is_run_by_a_test():
 
 
 def test_the_spark_block_is_what_the_example_does():
-    (block,) = blocks("python spark")
+    (block,) = PAGE.blocks("python spark")
 
     example = (ROOT / "examples" / "spark" / "load_history.py").read_text(encoding="utf-8")
     for line in block.splitlines()[:3]:
