@@ -13,6 +13,7 @@ from kinetic_sandbox.looker import routes
 from kinetic_sandbox.looker.call import ROOT, Call, Done, Refused, not_found
 from kinetic_sandbox.looker.contract import Contract
 from kinetic_sandbox.looker.control import controls
+from kinetic_sandbox.routes import find
 from kinetic_sandbox.service import PREFIX, FaultyService
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class LookerServer(FaultyService):
         return answer
 
     def _worked(self, call: ReceivedCall, query: str, body: bytes, content_type: str) -> Answer:
-        found = routes.find(call.method, call.path)
+        found = find(routes.ROUTES, call.method, call.path)
         if found is None:
             return json_answer(not_found().body(call.method, call.path), 404)
         route, places = found
@@ -129,7 +130,7 @@ class LookerServer(FaultyService):
     def _done(
         self,
         call: ReceivedCall,
-        route: routes.Route,
+        route: routes.Operation,
         places: Mapping[str, str],
         body: bytes,
         content_type: str,
@@ -169,7 +170,7 @@ class LookerServer(FaultyService):
         self,
         what: str,
         call: ReceivedCall,
-        route: routes.Route,
+        route: routes.Operation,
         query: str,
         body: bytes,
         content_type: str = "",

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kinetic_sandbox.tableau.call import Call, Done, Refused
 from kinetic_sandbox.tableau.filters import page
-from kinetic_sandbox.tableau.resources import Content, DataSource, Workbook
+from kinetic_sandbox.tableau.resources import Content, DataSource, Task, Workbook
 from kinetic_sandbox.tableau.xml import Element, element, timestamp
 
 if TYPE_CHECKING:
-    from kinetic_sandbox.tableau.resources import Project, Task
+    from collections.abc import Iterable
 
+    from kinetic_sandbox.tableau.resources import Project
+
+_Found = TypeVar("_Found", DataSource, Workbook, Task)
 _SAME = ("name", "contentUrl", "createdAt", "updatedAt", "hasExtracts")
 _FIELDS = {name: name for name in _SAME}
 _ABOVE = {"projectName": "project"}
@@ -88,11 +91,7 @@ def find_datasource(call: Call) -> DataSource:
     Raises:
         Refused: 404004, also where the user may not see it.
     """
-    wanted = call.path["datasource"]
-    for each in call.site.datasources:
-        if each.id == wanted and _sees(call, each):
-            return each
-    raise Refused("404004", wanted)
+    return _found(call, "datasource", call.site.datasources, "404004")
 
 
 def find_workbook(call: Call) -> Workbook:
@@ -101,24 +100,24 @@ def find_workbook(call: Call) -> Workbook:
     Raises:
         Refused: 404006, also where the user may not see it.
     """
-    wanted = call.path["workbook"]
-    for each in call.site.workbooks:
-        if each.id == wanted and _sees(call, each):
-            return each
-    raise Refused("404006", wanted)
+    return _found(call, "workbook", call.site.workbooks, "404006")
 
 
 def find_task(call: Call) -> Task:
     """Of the path.
 
     Raises:
-        Refused: 404.
+        Refused: 404027, also where the user may not see what it refreshes.
     """
-    wanted = call.path["task"]
-    for each in call.site.tasks:
-        if each.id == wanted and _sees(call, each.target):
+    return _found(call, "task", call.site.tasks, "404027")
+
+
+def _found(call: Call, place: str, those: Iterable[_Found], code: str) -> _Found:
+    wanted = call.path[place]
+    for each in those:
+        if each.id == wanted and _sees(call, each.target if isinstance(each, Task) else each):
             return each
-    raise Refused("404027", wanted)
+    raise Refused(code, wanted)
 
 
 def told(content: Content) -> Element:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote
 
+from kinetic_sandbox.routes import Route
 from kinetic_sandbox.tableau import content, jobs, publishing, refreshes, uploads
 from kinetic_sandbox.tableau.call import Call, Done, Version
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 _FIRST = Version(2, 0)
 READ, RUN, JOBS = "tableau:content:read", "tableau:tasks:run", "tableau:jobs:read"
@@ -20,7 +19,7 @@ UPLOAD = "tableau:file_uploads:create"
 
 
 @dataclass(frozen=True)
-class Route:
+class Operation(Route):
     """An operation of the API; what needs no site has no `answer`.
 
     Attributes:
@@ -28,26 +27,9 @@ class Route:
         scopes: any of them is enough.
     """
 
-    method: str
-    template: str
     scopes: tuple[str, ...]
     answer: Callable[[Call], Done] | None
     since: Version = _FIRST
-
-    def match(self, method: str, path: str) -> Mapping[str, str] | None:
-        """What stands in the places of the template, None where it is another address."""
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.template)
-        found = re.fullmatch(pattern, path) if method == self.method else None
-        return {name: unquote(text) for name, text in found.groupdict().items()} if found else None
-
-
-def find(method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
-    """The operation of a request."""
-    for route in ROUTES:
-        places = route.match(method, path)
-        if places is not None:
-            return route, places
-    return None
 
 
 _SITE = "/sites/{site}"
@@ -55,13 +37,13 @@ _SITE = "/sites/{site}"
 
 def _on_site(
     method: str, path: str, answer: Callable[[Call], Done], *scopes: str, since: str = "2.0"
-) -> Route:
-    return Route(method, _SITE + path, scopes, answer, Version.of(since))
+) -> Operation:
+    return Operation(method, _SITE + path, scopes, answer, Version.of(since))
 
 
-SERVER_INFO = Route("GET", "/serverInfo", (), None, Version(2, 4))
-SIGN_IN = Route("POST", "/auth/signin", (), None)
-SIGN_OUT = Route("POST", "/auth/signout", (), None)
+SERVER_INFO = Operation("GET", "/serverInfo", (), None, Version(2, 4))
+SIGN_IN = Operation("POST", "/auth/signin", (), None)
+SIGN_OUT = Operation("POST", "/auth/signout", (), None)
 
 ROUTES = (
     SERVER_INFO,

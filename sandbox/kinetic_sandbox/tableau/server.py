@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from kinetic_sandbox.control import Control
 from kinetic_sandbox.kinetic.http.answers import Answer
+from kinetic_sandbox.routes import find
 from kinetic_sandbox.service import PREFIX, FaultyService
 from kinetic_sandbox.tableau import routes
 from kinetic_sandbox.tableau.call import Body, Call, Done, Refused, Version
@@ -155,7 +156,7 @@ class TableauServer(FaultyService):
         _, _, version_text, *_ = [*call.path.split("/", 3), "", "", ""]
         version = self._version(version_text)
         rest = call.path.removeprefix(f"/api/{version_text}")
-        found = routes.find(call.method, rest)
+        found = find(routes.ROUTES, call.method, rest)
         if found is None or found[0].since > version:
             raise Refused("404003", rest)
         route, places = found
@@ -183,7 +184,9 @@ class TableauServer(FaultyService):
             raise Refused("404001", text)
         return version
 
-    def _may_come(self, session: Session, route: routes.Route, places: Mapping[str, str]) -> None:
+    def _may_come(
+        self, session: Session, route: routes.Operation, places: Mapping[str, str]
+    ) -> None:
         """A session is of one site; a web token's scopes say what it is good for."""
         if places["site"] not in {each.id for each in self.tableau.sites}:
             raise Refused("404000", places["site"])
