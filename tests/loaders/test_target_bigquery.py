@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 import sqlglot
-from bigquery import AMOUNT, MOMENT, TEXT, documented_tables, messages
+from bigquery import AMOUNT, DATASET, MOMENT, PROJECT, TEXT, documented_tables, messages
 from harness import TAP, expected_rows, plain, settings
 from kinetic_sandbox.kinetic import KineticServer, Tenant
 from tap_epicor_kinetic.odata.timestamps import parse_timestamp
@@ -98,6 +98,26 @@ def test_a_decimal_that_declares_more_digits_is_made_wider_in_place(bigquery):
     )
     (change,) = sqlglot.parse_one(wider, dialect="bigquery").args["actions"]
     assert change.args["dtype"].sql("bigquery") == "BIGNUMERIC"
+
+
+def test_a_column_that_somebody_made_with_fewer_digits_rounds_nothing(bigquery):
+    place = f"`{PROJECT}.{DATASET}.narrow`"
+    bigquery.query(
+        f"create schema if not exists `{PROJECT}.{DATASET}`",
+        f"create table {place} (K string, Amount numeric(10, 2), _sdc_deleted_at timestamp)",
+        f"insert into {place} values ('old', numeric '1.25', null)",
+    )
+
+    done = bigquery.load(messages("narrow", [{"K": "new", "Amount": "123456789012.345"}]))
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert bigquery.amounts("narrow") == {
+        "old": Decimal("1.25"), "new": Decimal("123456789012.345")
+    }  # fmt: skip
+    assert (
+        "ALTER TABLE `finance.kinetic.narrow` ALTER COLUMN `Amount` SET DATA TYPE NUMERIC"
+        in bigquery.front.statements
+    )
 
 
 def test_a_decimal_that_bigquery_would_round_is_refused_with_its_place(bigquery):

@@ -67,19 +67,27 @@ def _decimal(name: str, schema: Mapping[str, Any]) -> str:
     )
 
 
-def widening(name: str, stored: str, wanted: str) -> str | None:
+def widening(place: str, stored: SchemaField, wanted: SchemaField) -> str | None:
     """The type to give to a stored column; None where it fits as it is.
+
+    A decimal that somebody made with digits of its own, NUMERIC(10, 2), loses them: BigQuery would
+    round what has more of them behind the point.
+
+    Args:
+        place: table and column, for the message.
+        stored: as BigQuery has it.
+        wanted: as the stream needs it.
 
     Raises:
         GuardError: when the values would not fit, or lose digits.
     """
-    stored, wanted = _plain(stored), _plain(wanted)
-    if stored == wanted or (wanted, stored) in _WIDER:
-        return None
-    if (stored, wanted) in _WIDER:
-        return wanted
+    there, needed = _plain(stored.field_type), _plain(wanted.field_type)
+    if there == needed or (needed, there) in _WIDER:
+        return there if stored.precision is not None else None
+    if (there, needed) in _WIDER:
+        return needed
     raise GuardError(
-        f"column {name} is {stored} in BigQuery and would have to be {wanted}, which would change "
+        f"column {place} is {there} in BigQuery and would have to be {needed}, which would change "
         "what is stored; rename or drop the column in BigQuery, then load the stream anew "
         "(`meltano run --full-refresh`)"
     )

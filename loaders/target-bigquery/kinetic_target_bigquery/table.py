@@ -134,9 +134,7 @@ def _widen(
     has_changed = False
     for column in wanted.columns:
         there = stored.get(column.name.lower())
-        wider = there and widening(
-            f"{wanted.name}.{column.name}", there.field_type, column.field_type
-        )
+        wider = there and widening(f"{wanted.name}.{column.name}", there, column)
         if wider:
             statement = (
                 f"ALTER TABLE `{wanted.address}` ALTER COLUMN `{column.name}` SET DATA TYPE {wider}"
