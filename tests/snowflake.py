@@ -113,6 +113,7 @@ class Front(LoopbackService):
 
     Attributes:
         logins: what was sent to log in, in order.
+        logouts: tokens of the sessions that were ended.
         statements: each statement as the client sent it.
         staged: lines of the files that were put into the stage.
         login_fault: answers each login where set.
@@ -121,6 +122,7 @@ class Front(LoopbackService):
     def __init__(self, port: int) -> None:
         self.upstream = port
         self.logins: list[dict[str, Any]] = []
+        self.logouts: set[str] = set()
         self.statements: list[str] = []
         self.staged: list[bytes] = []
         self.login_fault: Fault | None = None
@@ -216,6 +218,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.owner.staged += gzip.decompress(body).splitlines()
             self._answer(*self._pass_on(self.command, self.path, body))
         else:
+            if self.path.startswith("/session?delete=true"):
+                self.server.owner.logouts.add(self.headers["Authorization"])
             self._answer(*self._pass_on(self.command, self.path, body))
 
     do_GET = do_PUT = do_DELETE = do_POST  # noqa: N815
@@ -226,7 +230,11 @@ class _Handler(BaseHTTPRequestHandler):
         if owner.login_fault:
             self._refuse(owner.login_fault)
         else:
-            self._answer(*self._pass_on("POST", self.path, body))
+            status, headers, answer = self._pass_on("POST", self.path, body)
+            told = json.loads(answer)
+            # Without one, the client does not end its session.
+            told["data"]["masterToken"] = "of the emulator"
+            self._answer(status, headers, json.dumps(told).encode())
 
     def _query(self, body: bytes) -> None:
         owner, asked = self.server.owner, json.loads(body)

@@ -352,6 +352,24 @@ def test_after_a_refusal_the_table_is_as_it_was_and_the_next_run_makes_it_good(w
     assert amounts(warehouse, "good") == {"a": 2}
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_every_session_is_ended_so_that_none_holds_a_lock(warehouse, refuses):
+    """Streams are merged at once; where one is refused, others are in the middle of it."""
+    front = warehouse.front
+    front.logins.clear()
+    front.logouts.clear()
+    if refuses:
+        front.fail("merge into [^ ]*REFUSED", NO_RIGHT)
+
+    done = warehouse.load(
+        b"".join(messages(stream, [{"K": "a", "Amount": "1"}]) for stream in ("one", "refused"))
+    )
+
+    assert done.returncode == int(refuses)
+    assert front.logins
+    assert len(front.logouts) == len(front.logins)
+
+
 def test_a_second_batch_that_fails_holds_the_state_of_the_first_back(warehouse):
     warehouse.configure(batch_size_rows=10)
     told = [{"type": "STATE", "value": {"seen": n}} for n in (1, 2)]
