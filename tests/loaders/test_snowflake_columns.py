@@ -104,6 +104,32 @@ def test_two_spellings_of_a_number_are_one_key_and_two_texts_are_two():
     assert one_value({"type": "string"})("1.0") != one_value({"type": "string"})("1.000")
 
 
+MOMENT = {"type": ["string", "null"], "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "2026-03-01T00:30:00Z", "2026-03-01T00:30Z", "2026-03-01t00:30:00.000z",
+        "2026-03-01T06:00:00+05:30", "2026-02-28 19:30:00.0000000001-0500",
+    ],
+)  # fmt: skip
+def test_two_spellings_of_an_instant_are_one_key(other):
+    assert one_value(MOMENT)(other) == one_value(MOMENT)("2026-03-01T00:30:00+00:00")
+    assert one_value({"type": "string"})(other) == other
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "2026-03-01T00:30:00.000000001Z", "2026-03-01T00:30:00+00:01", "2026-03-01T00:30:00",
+        "2026-13-01T00:30:00Z", "", 7,
+    ],
+)  # fmt: skip
+def test_another_instant_or_none_is_another_key(other):
+    assert one_value(MOMENT)(other) != one_value(MOMENT)("2026-03-01T00:30:00Z")
+
+
 def test_a_type_that_nobody_knows_is_kept_as_it_is_written():
     assert str(read_type("GEOGRAPHY")) == "GEOGRAPHY"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,13 @@ _ONE_NAME = {
     "TEXT": "VARCHAR",
     "CHAR": "VARCHAR",
 }
+_INSTANT = re.compile(
+    r"(?P<day>[\d-]{10})[T ](?P<clock>[\d:]{5,8})(?:\.(?P<fraction>\d+))?"
+    r"(?:Z|(?P<hours>[+-]\d\d):?(?P<minutes>\d\d))",
+    re.IGNORECASE | re.ASCII,
+)
+_FINEST = 9
+"""Digits behind a second's point that Snowflake keeps."""
 _TYPE = re.compile(r"(?P<name>[A-Z_]+)(?:\((?P<first>\d+)(?:, ?(?P<second>\d+))?\))?")
 
 
@@ -134,11 +142,26 @@ def number_of(schema: Mapping[str, Any]) -> ColumnType | None:
 
 def one_value(schema: Mapping[str, Any]) -> Callable[[Any], object]:
     """What makes two values of a column equal that Snowflake takes for one."""
+    if schema.get("format") == "date-time":
+        return _instant
     return _number if number_of(schema) else _as_it_is
 
 
 def _number(value: object) -> Decimal:
     return Decimal(str(value))
+
+
+def _instant(value: object) -> object:
+    """A TIMESTAMP_TZ is its instant, whatever the offset; without one, nobody knows it here."""
+    found = _INSTANT.fullmatch(str(value))
+    if found is None:
+        return value
+    offset = f"{found['hours']}:{found['minutes']}" if found["hours"] else "+00:00"
+    try:
+        second = datetime.fromisoformat(f"{found['day']}T{found['clock']}{offset}")
+    except ValueError:  # which Snowflake refuses
+        return value
+    return second, (found["fraction"] or "")[:_FINEST].rstrip("0")
 
 
 def _as_it_is(value: object) -> object:
