@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from .config import Config, Login
 
 _LOGGER = logging.getLogger("target-databricks.session")
-# Its every request, with lines for its own developers.
-logging.getLogger("databricks").setLevel(logging.WARNING)
+# Its every request, with lines for its own developers; and at the end of a program, behind our own
+# words, sessions that it can no longer close.
+logging.getLogger("databricks").setLevel(logging.CRITICAL)
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 30.0
 
 
