@@ -42,6 +42,11 @@ def selected(extractor):
 # What the file says.
 
 
+def test_a_run_tells_meltanos_makers_nothing_and_asks_them_nothing():
+    assert MELTANO_YML["send_anonymous_usage_stats"] is False
+    assert MELTANO_YML["cli"]["disable_version_check"] is True
+
+
 def test_the_file_is_what_meltano_says_that_it_should_be():
     schema = Path(meltano.core.__file__).parents[1] / "schemas" / "meltano.schema.json"
 
