@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from databricks_workspace import config
+from databricks_workspace import WORKSPACE, config
 from environments import ROOT
 from kinetic_batches.settings import ConfigError
 from kinetic_target_databricks.settings import SETTINGS
@@ -111,3 +111,20 @@ def test_a_setting_of_a_wrong_type_is_exit_2_and_named(tmp_path):
 
     assert done.returncode == 2
     assert "the settings are wrong: `batch_size_rows`: 'many' is not of type" in done.stderr
+
+
+def test_a_state_that_nobody_takes_is_exit_1_and_does_not_say_that_rows_are_missing(tmp_path):
+    program = Path(sys.executable).with_name("kinetic-target-databricks")
+    (tmp_path / "config.json").write_text(json.dumps(WORKSPACE))
+
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [program, "--config", str(tmp_path / "config.json")],
+            input='{"type": "STATE", "value": {"seen": 1}}\n',
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+
+    assert done.returncode == 1
+    assert "STATE cannot be written to stdout" in done.stderr.splitlines()[-1]
+    assert "not loaded to the end" not in done.stderr
+    assert "Traceback" not in done.stderr

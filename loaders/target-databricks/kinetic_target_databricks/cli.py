@@ -6,7 +6,7 @@ import logging
 import sys
 
 import click
-from kinetic_batches.errors import LoadError
+from kinetic_batches.errors import LoadError, StateError
 from kinetic_batches.settings import ConfigError
 
 from .explain import EXPECTED, first_line
@@ -25,6 +25,9 @@ def main() -> None:
     except ConfigError as error:
         _LOGGER.critical("the settings are wrong: %s", error)
         sys.exit(2)
+    except StateError as error:
+        _LOGGER.critical("%s", error)
+        sys.exit(1)
     except EXPECTED as error:
         _LOGGER.critical(
             "Databricks was not loaded to the end, and STATE stays where it was: %s",
