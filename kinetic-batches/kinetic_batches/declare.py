@@ -37,9 +37,9 @@ def whole(title: str, description: str, default: int) -> JsonSchema:
     return setting(title, description, schema, default=default)
 
 
-def switch(title: str, description: str, *, default: bool = False) -> JsonSchema:
-    """True or false."""
-    return setting(title, description, SWITCH, default=default)
+def switch(title: str, description: str) -> JsonSchema:
+    """True or false; false where nothing is said."""
+    return setting(title, description, SWITCH, default=False)
 
 
 def several(title: str, description: str, items: JsonSchema) -> JsonSchema:
@@ -48,10 +48,10 @@ def several(title: str, description: str, items: JsonSchema) -> JsonSchema:
     return setting(title, description, schema, default=[])
 
 
-def by_name(title: str, description: str, values: JsonSchema, **more: Any) -> JsonSchema:  # noqa: ANN401
+def by_name(title: str, description: str, values: JsonSchema) -> JsonSchema:
     """Values by a name of the user's."""
     schema = {"type": ["object", "null"], "properties": {}, "additionalProperties": values}
-    return setting(title, description, schema, **more)
+    return setting(title, description, schema)
 
 
 def record(required: tuple[str, ...], **properties: JsonSchema) -> JsonSchema:

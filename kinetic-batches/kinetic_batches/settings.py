@@ -29,7 +29,7 @@ class Settings:
 
     Attributes:
         plugin: its name; target-databricks has the variables TARGET_DATABRICKS_<NAME>.
-        schema: of the settings, made with `declare`.
+        schema: of the settings; each says its kind first, as in ["integer", "null"].
     """
 
     plugin: str

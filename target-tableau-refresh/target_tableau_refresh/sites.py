@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from .errors import ConfigError, TableauError
 from .item import Item
@@ -20,9 +19,6 @@ if TYPE_CHECKING:
     from .record import Record
     from .rules import Refresh
     from .tableau import Target
-
-T = TypeVar("T")
-_LOGGER = logging.getLogger("target-tableau-refresh")
 
 
 class Sites:
